@@ -1,0 +1,22 @@
+//! What every program of hybrid chat needs once.
+//!
+//! # Layout
+//! - [`args`]: the flags all programs share, and usage errors of one line with exit code 2.
+//! - [`telemetry`]: the log, as text on a terminal and as JSON otherwise.
+//! - [`bind`]: listening sockets, with an "address in use" that says what to do next.
+//! - [`shutdown`]: SIGTERM and SIGINT as a token; a second signal ends the process at once.
+//! - [`problem`]: the error envelope of every answer, `{"status":"error","message","code"}`.
+//! - [`admin`]: `/health`, `/ready` and `/metrics` on an address of their own.
+//! - [`http`] (feature `axum`): serves a router with time-outs, a connection cap and a bounded drain.
+
+pub mod admin;
+pub mod args;
+pub mod bind;
+#[cfg(feature = "axum")]
+pub mod http;
+pub mod problem;
+pub mod shutdown;
+pub mod telemetry;
+
+pub use problem::Problem;
+pub use shutdown::Shutdown;

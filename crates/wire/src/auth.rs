@@ -1,0 +1,132 @@
+//! Accounts and sessions, as backend-auth speaks of them.
+
+use serde::{Deserialize, Serialize};
+
+/// `POST /register` (form or JSON).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Register {
+    /// The account's name: a valid [`crate::PeerId`], unique whatever its case.
+    pub username: String,
+    /// The password.
+    pub password: String,
+    /// An invite's code; needed when registration is by invite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invite: Option<String>,
+    /// Where a form's sender goes next: a path on this site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// `POST /login` (form or JSON).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Login {
+    /// The account's name, in any case.
+    pub username: String,
+    /// The password.
+    pub password: String,
+    /// Stay signed in for longer (30 days idle, 90 in all) than a working day.
+    #[serde(default)]
+    pub remember: bool,
+    /// Where a form's sender goes next: a path on this site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Answer to [`Register`], [`Login`] and `GET /me`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Account {
+    /// The name as it was registered.
+    pub username: String,
+    /// Never changes, never given twice.
+    pub user_id: String,
+    /// `admin`, `member`, `bot`.
+    pub roles: Vec<String>,
+    /// When it was made (RFC 3339, UTC).
+    pub created_at: String,
+}
+
+/// `POST /password`: changes the caller's password, ends its other sessions and renews this one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ChangePassword {
+    /// The password so far.
+    pub current_password: String,
+    /// The password from now on.
+    pub new_password: String,
+}
+
+/// Answer to `POST /token` (RFC 6749 §5.1), and to the tracker's `POST /login`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AccessToken {
+    /// The identity token.
+    pub access_token: String,
+    /// `Bearer`
+    pub token_type: String,
+    /// Seconds that it lives.
+    pub expires_in: i64,
+    /// The account's name.
+    pub username: String,
+}
+
+/// Who may make an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    /// Anyone who reaches the page.
+    Open,
+    /// Holders of an invite (and the very first account).
+    Invite,
+    /// Nobody (but the very first account).
+    Closed,
+}
+
+/// Answer to `GET /auth/info`: what the login and registration pages need, open to all.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Info {
+    /// Who may make an account.
+    pub registration: Registration,
+    /// No account exists yet: the first one administers.
+    pub first_run: bool,
+    /// The fewest characters of a password.
+    pub password_min: usize,
+}
+
+/// Answer to `GET /auth/addresses` (needs a session): where others can open this chat.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Addresses {
+    /// Likely addresses, the best first; empty when none is known.
+    pub addresses: Vec<String>,
+}
+
+/// `POST /invites` (administrators).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CreateInvite {
+    /// Accounts that it lets in: 1-1000, 1 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<u32>,
+    /// Seconds that it lives: 60 to 30 days, 7 days by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u64>,
+}
+
+/// Answer to [`CreateInvite`]: the only time that the code is told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Invite {
+    /// 128 random bits, base64url.
+    pub code: String,
+    /// The path that a browser opens: `/register?invite=CODE`.
+    pub path: String,
+    /// When it ends (RFC 3339, UTC).
+    pub expires_at: String,
+    /// Accounts that it still lets in.
+    pub uses: u32,
+}

@@ -1,0 +1,53 @@
+//! The JSON of hybrid chat: what callers, the tracker and backend-auth say to each other.
+//!
+//! # Layout
+//! - [`ids`]: [`PeerId`], [`ChannelName`], [`MessageId`]: names that cannot be wrong once parsed.
+//! - [`limits`]: sizes and counts that both sides of the wire know.
+//! - [`tracker`]: the seven calls of the original API: requests and answers.
+//! - [`chat`]: the newer calls under `/chat/`: channels, members, history, read markers, mailbox.
+//! - [`event`]: what a live stream carries, and the commands a WebSocket takes.
+//! - [`auth`]: accounts and sessions: register, log in, tokens, invites.
+//! - [`identity`]: the claims of the signed identity that backend-auth mints and the tracker verifies.
+//!
+//! Every answer has `"status": "success"`, which the types here leave to [`Success`]; errors are the
+//! envelope of the `service` crate.
+
+pub mod auth;
+pub mod chat;
+pub mod event;
+pub mod identity;
+pub mod ids;
+pub mod limits;
+pub mod tracker;
+
+pub use ids::{ChannelName, MessageId, PeerId};
+
+use serde::{Deserialize, Serialize};
+
+/// `"status": "success"` around an answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Success<T> {
+    /// Always `success`; an error has an envelope of its own.
+    pub status: Status,
+    /// The fields of the answer, beside `status`.
+    #[serde(flatten)]
+    pub answer: T,
+}
+
+/// The one value of `status` in a good answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// The call did what was asked.
+    #[default]
+    Success,
+}
+
+impl<T> Success<T> {
+    /// Wraps an answer.
+    pub fn of(answer: T) -> Self {
+        Self { status: Status::Success, answer }
+    }
+}

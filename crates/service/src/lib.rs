@@ -6,6 +6,7 @@
 //! - [`bind`]: listening sockets, with an "address in use" that says what to do next.
 //! - [`shutdown`]: SIGTERM and SIGINT as a token; a second signal ends the process at once.
 //! - [`problem`]: the error envelope of every answer, `{"status":"error","message","code"}`.
+//! - [`probe`]: asks a running program whether it is alive (the `health` subcommand).
 //! - [`admin`]: `/health`, `/ready` and `/metrics` on an address of their own.
 //! - [`http`] (feature `axum`): serves a router with time-outs, a connection cap and a bounded drain.
 
@@ -14,6 +15,7 @@ pub mod args;
 pub mod bind;
 #[cfg(feature = "axum")]
 pub mod http;
+pub mod probe;
 pub mod problem;
 pub mod shutdown;
 pub mod telemetry;

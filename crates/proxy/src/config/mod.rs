@@ -1,0 +1,180 @@
+//! `proxy.conf`: what the operator wrote, checked, as the rest of the proxy uses it.
+//!
+//! Two sets of types: [`written`] is the file as serde reads it (unknown keys refused, every value with
+//! its position), this module holds what comes out after the checks of [`build`](self::build). Loading
+//! binds no port and resolves no name.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+
+use crate::routes::Routes;
+
+mod build;
+mod error;
+mod expand;
+mod locate;
+mod values;
+mod written;
+
+pub use error::{ConfigError, Finding, Warning};
+
+/// A configuration that may be served.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What to serve.
+    pub config: Config,
+    /// What is allowed but probably not meant, for the log and for `proxy check`.
+    pub warnings: Vec<Warning>,
+}
+
+/// Everything that proxy.conf says, with defaults filled in.
+#[derive(Debug)]
+pub struct Config {
+    /// Listening and limits towards clients.
+    pub server: Server,
+    /// Forward-auth; absent: no route needs a session.
+    pub auth: Option<Auth>,
+    /// The groups of servers; routes refer to them by position.
+    pub upstreams: Vec<Upstream>,
+    /// Host and path to route.
+    pub routes: Routes,
+}
+
+/// `[server]`: listening and limits towards clients.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Addresses to listen on.
+    pub listen: Vec<SocketAddr>,
+    /// Worker threads, each with its own listener and upstream pool.
+    pub workers: usize,
+    /// Longest wait for a complete request head.
+    pub header_timeout: Duration,
+    /// Longest silence inside a request body.
+    pub body_idle_timeout: Duration,
+    /// How long an idle client connection is kept.
+    pub keep_alive: Duration,
+    /// Longest wait for open requests and streams at shutdown.
+    pub drain_timeout: Duration,
+    /// Client connections at most, over all workers.
+    pub max_connections: usize,
+    /// Longest request head in bytes.
+    pub max_head_bytes: usize,
+    /// Where one line a request goes.
+    pub access_log: AccessLog,
+}
+
+/// Where the access log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessLog {
+    /// No line is even built.
+    Off,
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Appended to a file.
+    File(PathBuf),
+}
+
+/// `[auth]`: who decides about sessions.
+#[derive(Debug, Clone)]
+pub struct Auth {
+    /// Position in [`Config::upstreams`].
+    pub upstream: usize,
+    /// Path of the verify call.
+    pub path: String,
+    /// Where page navigation without a session is sent.
+    pub login_page: String,
+    /// Longest wait for a decision; then 503.
+    pub timeout: Duration,
+    /// How long a decision is reused for the same credential; zero: never.
+    pub cache: Duration,
+    /// Origins besides the request's own host that may make state-changing calls.
+    pub allowed_origins: Vec<String>,
+    /// The header that carries the identity upstream, deleted from every request before.
+    pub identity_header: HeaderName,
+    /// Names of the session cookie that count as a credential.
+    pub cookies: Vec<String>,
+}
+
+/// `[upstreams.NAME]`: servers that answer the same.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// The name that routes use.
+    pub name: Arc<str>,
+    /// Host (name or IP) and port of each server; every address of a name is an endpoint.
+    pub servers: Vec<Endpoint>,
+    /// How one is chosen.
+    pub policy: Policy,
+    /// How often names are resolved again.
+    pub resolve: Duration,
+    /// Longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// Longest wait for the response head.
+    pub response_timeout: Duration,
+    /// Longest silence inside a response body (event streams are exempt).
+    pub body_idle_timeout: Duration,
+    /// How long an idle connection is kept.
+    pub idle_timeout: Duration,
+    /// Connections to one server at most, over all workers; tunnels and streams included.
+    pub max_connections: usize,
+    /// Longest silence of a tunnel (WebSocket) before it is closed.
+    pub tunnel_idle: Duration,
+    /// Active health check; absent: a server is judged by its answers alone.
+    pub health: Option<Health>,
+}
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// A name or an IP address (IPv6 without brackets).
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// How a server is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// In turn.
+    #[default]
+    RoundRobin,
+    /// The one with the fewest requests in flight; in turn among equals.
+    LeastConnections,
+}
+
+/// An active health check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Path that answers 2xx when all is well.
+    pub path: String,
+    /// Time between two checks.
+    pub interval: Duration,
+    /// Longest wait for an answer.
+    pub timeout: Duration,
+}
+
+impl Config {
+    /// Reads and checks a file, with `${NAME}` taken from the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: the file can't be read, or what is wrong in it, with positions.
+    pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| ConfigError::Read { file: name.clone(), cause })?;
+        Self::parse(&text, &name)
+    }
+
+    /// Checks a text; `file` only names it in messages.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every finding.
+    pub fn parse(text: &str, file: &str) -> Result<Loaded, ConfigError> {
+        Self::parse_with(text, file, &|name| std::env::var(name).ok())
+    }
+}

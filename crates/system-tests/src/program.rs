@@ -1,0 +1,227 @@
+//! One running program.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+
+use crate::patience;
+
+/// What to run.
+#[derive(Debug, Clone, Default)]
+pub struct Recipe {
+    /// The program's file, or that of a wrapper which ends in `exec`.
+    pub file: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Its whole environment, beside `PATH`.
+    pub env: Vec<(String, String)>,
+    /// Where it runs.
+    pub folder: PathBuf,
+}
+
+impl Recipe {
+    /// A recipe for `file`, run in `folder`.
+    pub fn new(file: impl Into<PathBuf>, folder: impl Into<PathBuf>) -> Self {
+        Self { file: file.into(), folder: folder.into(), ..Self::default() }
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.env.push((name.to_owned(), value.into()));
+        self
+    }
+}
+
+/// A program with its log. Dropping it ends the process; when a test fails, its log is printed.
+#[derive(Debug)]
+pub struct Program {
+    name: String,
+    recipe: Recipe,
+    child: Child,
+    log: Log,
+}
+
+impl Program {
+    /// Starts a program and waits until its log has a line with `ready`: every program logs the
+    /// address that it has bound, so that a listener stands behind the line.
+    ///
+    /// # Panics
+    /// When it ends or stays silent instead.
+    pub async fn start(name: &str, recipe: Recipe, ready: &str) -> Self {
+        let program = Self::launch(name, recipe);
+        program.await_line(ready, 0).await;
+        program
+    }
+
+    /// Starts a program and waits for nothing.
+    ///
+    /// # Panics
+    /// When it can't be started.
+    pub fn launch(name: &str, recipe: Recipe) -> Self {
+        let log = Log::default();
+        let child = spawn(&recipe, &log);
+        Self { name: name.to_owned(), recipe, child, log }
+    }
+
+    /// Starts it again with the same arguments, port and data, and waits as [`Program::start`] does.
+    ///
+    /// # Panics
+    /// As [`Program::start`].
+    pub async fn restart(&mut self, ready: &str) {
+        let seen = self.log.lines.borrow().len();
+        self.child = spawn(&self.recipe, &self.log);
+        self.await_line(ready, seen).await;
+    }
+
+    /// kill -9, and waits until it is gone.
+    ///
+    /// # Panics
+    /// When it can't be killed.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Sends a signal.
+    ///
+    /// # Panics
+    /// When the program is gone.
+    pub fn signal(&self, signal: Signal) {
+        let id = self.child.id().expect("the program has ended");
+        kill_process(Pid::from_raw(i32::try_from(id).unwrap()).unwrap(), signal).unwrap();
+    }
+
+    /// SIGTERM: how it ended and how long that took.
+    ///
+    /// # Panics
+    /// When it doesn't end.
+    pub async fn terminate(&mut self) -> (ExitStatus, Duration) {
+        let start = Instant::now();
+        self.signal(Signal::TERM);
+        (self.ended().await, start.elapsed())
+    }
+
+    /// Waits until it ends by itself.
+    ///
+    /// # Panics
+    /// When it doesn't.
+    pub async fn ended(&mut self) -> ExitStatus {
+        match tokio::time::timeout(patience() * 2, self.child.wait()).await {
+            Ok(status) => status.unwrap(),
+            Err(_) => panic!("{} does not end\n{}", self.name, self.log.text()),
+        }
+    }
+
+    /// Resident memory in KiB, now and at its highest.
+    ///
+    /// # Panics
+    /// When the program is gone.
+    pub fn memory(&self) -> (u64, u64) {
+        let id = self.child.id().expect("the program has ended");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().trim_end_matches(" kB").parse().unwrap()
+        };
+        (field("VmRSS:"), field("VmHWM:"))
+    }
+
+    /// Its log so far.
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    async fn await_line(&self, needle: &str, from: usize) {
+        let mut lines = self.log.lines.subscribe();
+        let waiting = lines.wait_for(|lines| {
+            lines.iter().skip(from).any(|line| line.contains(needle) || line == ENDED)
+        });
+        let outcome = match tokio::time::timeout(patience(), waiting).await {
+            Ok(Ok(lines)) if lines.iter().skip(from).any(|line| line.contains(needle)) => return,
+            Ok(_) => "ended",
+            Err(_) => "is silent",
+        };
+        panic!("{} {outcome} before it logged {needle:?}:\n{}", self.name, self.log.text());
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // `kill_on_drop` ends the process.
+        if std::thread::panicking() {
+            eprintln!("--- log of {}\n{}---", self.name, self.log.text());
+        }
+    }
+}
+
+/// Stands in the log where the program closed its standard error.
+const ENDED: &str = "(ended)";
+
+/// Lines of a program, kept over its restarts.
+#[derive(Debug, Clone)]
+struct Log {
+    lines: Arc<watch::Sender<Vec<String>>>,
+    readers: Arc<Mutex<Vec<tokio::task::JoinHandle<()>>>>,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { lines: Arc::new(watch::channel(Vec::new()).0), readers: Arc::default() }
+    }
+}
+
+impl Log {
+    fn follow(&self, pipe: impl AsyncRead + Unpin + Send + 'static, end: Option<&'static str>) {
+        let lines = self.lines.clone();
+        let reader = tokio::spawn(async move {
+            let mut pipe = BufReader::new(pipe).lines();
+            while let Ok(Some(line)) = pipe.next_line().await {
+                lines.send_modify(|lines| lines.push(line));
+            }
+            if let Some(end) = end {
+                lines.send_modify(|lines| lines.push(end.to_owned()));
+            }
+        });
+        self.readers.lock().unwrap().push(reader);
+    }
+
+    fn text(&self) -> String {
+        self.lines.borrow().iter().fold(String::new(), |mut text, line| {
+            let _ = writeln!(text, "{line}");
+            text
+        })
+    }
+}
+
+fn spawn(recipe: &Recipe, log: &Log) -> Child {
+    let mut child = Command::new(&recipe.file)
+        .args(&recipe.args)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .envs(recipe.env.iter().cloned())
+        .current_dir(&recipe.folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap_or_else(|error| panic!("{} can't be started: {error}", recipe.file.display()));
+    log.follow(child.stdout.take().unwrap(), None);
+    log.follow(child.stderr.take().unwrap(), Some(ENDED));
+    child
+}

@@ -1,0 +1,1 @@
+//! What readers see, whatever the order of publishing, joining and leaving.

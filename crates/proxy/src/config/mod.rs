@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
+use serde::Deserialize;
+use toml::de::DeTable;
 
 use crate::routes::Routes;
 
@@ -20,7 +22,10 @@ mod locate;
 mod values;
 mod written;
 
+use build::Builder;
 pub use error::{ConfigError, Finding, Warning};
+use locate::Document;
+use written::File;
 
 /// A configuration that may be served.
 #[derive(Debug)]
@@ -177,4 +182,77 @@ impl Config {
     pub fn parse(text: &str, file: &str) -> Result<Loaded, ConfigError> {
         Self::parse_with(text, file, &|name| std::env::var(name).ok())
     }
+
+    /// [`parse`](Self::parse) with variables looked up by `environment`.
+    fn parse_with(
+        text: &str,
+        file: &str,
+        environment: expand::Environment<'_>,
+    ) -> Result<Loaded, ConfigError> {
+        read(text, environment)
+            .map(|(config, warnings)| {
+                let warnings = warnings
+                    .into_iter()
+                    .map(|finding| Warning { file: file.to_owned(), finding })
+                    .collect();
+                Loaded { config, warnings }
+            })
+            .map_err(|mut findings| {
+                findings.sort_by_key(|finding| (finding.line, finding.column));
+                ConfigError::Invalid { file: file.to_owned(), findings }
+            })
+    }
 }
+
+fn read(
+    text: &str,
+    environment: expand::Environment<'_>,
+) -> Result<(Config, Vec<Finding>), Vec<Finding>> {
+    let mut root = DeTable::parse(text)
+        .map_err(|error| vec![syntax_error(&Document::unparsed(text), &error)])?;
+    let document = Document::new(text, root.get_ref());
+    let mut findings = Vec::new();
+    expand::expand(root.get_mut(), environment, &document, &mut findings);
+    if !findings.is_empty() {
+        return Err(findings);
+    }
+    let file = File::deserialize(toml::Deserializer::from(root))
+        .map_err(|error| vec![schema_error(&document, &error)])?;
+    let mut builder = Builder { document: &document, errors: Vec::new(), warnings: Vec::new() };
+    let config = builder.config(file);
+    if builder.errors.is_empty() { Ok((config, builder.warnings)) } else { Err(builder.errors) }
+}
+
+/// The text is not TOML.
+fn syntax_error(document: &Document<'_>, error: &toml::de::Error) -> Finding {
+    let offset = error.span().map_or(0, |span| span.start);
+    let message = error.message().replace('\n', ", ");
+    let remedy = "values are written as in TOML: \"text\", 5, [\"a\", \"b\"]; tables as [name]";
+    Finding::at(document, offset, message, remedy)
+}
+
+/// It is TOML, but a key is unknown, missing, or of the wrong type.
+fn schema_error(document: &Document<'_>, error: &toml::de::Error) -> Finding {
+    let offset = error.span().map_or(0, |span| span.start);
+    let message = error.message();
+    // serde: unknown field `a`, expected one of `b`, `c`
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    if message.starts_with("unknown field")
+        && let Some((name, known)) = quoted.split_first()
+    {
+        let remedy = match build::nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the keys here are {}", known.join(", ")),
+        };
+        return Finding::at(document, offset, "unknown key", remedy);
+    }
+    if message.starts_with("missing field")
+        && let Some(name) = quoted.first()
+    {
+        return Finding::at(document, offset, format!("`{name}` is missing"), "add it");
+    }
+    Finding::at(document, offset, message, "docs/proxy-conf.md lists every key with its type")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! What `proxy check` says.
+
+use std::fmt::Write as _;
+
+use crate::config::{ConfigError, Loaded};
+
+/// The outcome of reading a configuration, as text for a terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// One line for each error or warning, and a last one with the outcome.
+    pub text: String,
+    /// Whether the configuration may be served.
+    pub ok: bool,
+}
+
+/// Puts the outcome of [`Config::load`](crate::config::Config::load) for `file` into words.
+#[must_use]
+pub fn report(file: &str, outcome: &Result<Loaded, ConfigError>) -> Report {
+    let mut text = String::new();
+    match outcome {
+        Ok(Loaded { config, warnings }) => {
+            for warning in warnings {
+                let _ = writeln!(text, "warning: {warning}");
+            }
+            let listen: Vec<String> =
+                config.server.listen.iter().map(ToString::to_string).collect();
+            let _ = writeln!(
+                text,
+                "{file}: ok: {}, {}, {}; listens on {}; {}",
+                counted(config.routes.host_count(), "host"),
+                counted(config.routes.len(), "route"),
+                counted(config.upstreams.len(), "upstream"),
+                listen.join(", "),
+                match &config.auth {
+                    Some(auth) =>
+                        format!("sessions are checked by {}", config.upstreams[auth.upstream].name),
+                    None => "no sessions are checked".to_owned(),
+                },
+            );
+            Report { text, ok: true }
+        }
+        Err(error) => {
+            for line in error.to_string().lines() {
+                let _ = writeln!(text, "error: {line}");
+            }
+            Report { text, ok: false }
+        }
+    }
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}

@@ -1,0 +1,449 @@
+//! From what was written to what is used: defaults, references, and everything that can be wrong.
+//!
+//! Checks go on after a first mistake, so that one run of `proxy check` tells all of them.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+use toml::Spanned;
+
+use super::error::Finding;
+use super::locate::Document;
+use super::values::{self, Complaint};
+use super::written::{
+    Amount, AuthSection, File, HostSection, RouteSection, ServerSection, Text, UpstreamSection,
+};
+use super::{AccessLog, Auth, Config, Health, Policy, Server, Upstream};
+use crate::routes::{AuthRule, Route, Routes};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The findings of one file.
+pub(super) struct Builder<'d> {
+    pub(super) document: &'d Document<'d>,
+    pub(super) errors: Vec<Finding>,
+    pub(super) warnings: Vec<Finding>,
+}
+
+impl Builder<'_> {
+    /// Checks a whole file. The result means something only if there are no errors.
+    pub(super) fn config(&mut self, file: File) -> Config {
+        let server = self.server(file.server);
+        let mut names = HashMap::new();
+        let mut upstreams = Vec::new();
+        let mut used = Vec::new();
+        for (name, section) in file.upstreams {
+            let name_at = name.span();
+            let name: Arc<str> = name.into_inner().into();
+            names.insert(name.clone(), upstreams.len());
+            used.push((name_at, false));
+            upstreams.push(self.upstream(name, section.into_inner()));
+        }
+        let mut reference =
+            |text: &Text, builder: &mut Self| match names.get(text.get_ref().as_str()) {
+                Some(&index) => {
+                    used[index].1 = true;
+                    index
+                }
+                None => {
+                    builder.unknown_upstream(text, names.keys().map(|name| &**name));
+                    0
+                }
+            };
+        let auth = file.auth.map(|section| {
+            let section = section.into_inner();
+            let upstream = reference(&section.upstream, self);
+            self.auth(section, upstream)
+        });
+        let mut routes = Routes::default();
+        for host in file.hosts {
+            self.host(host, &mut routes, &upstreams, auth.as_ref(), &mut reference);
+        }
+        if routes.is_empty() && self.errors.is_empty() {
+            self.error(
+                0..0,
+                "there is no route, so nothing is served",
+                "add [[hosts]] with names, and [[hosts.routes]] with path and upstream",
+            );
+        }
+        for (at, is_used) in used {
+            if !is_used {
+                self.warn(at, "no route uses this upstream", "remove it, or add a route to it");
+            }
+        }
+        Config { server, auth, upstreams, routes }
+    }
+
+    fn error(&mut self, at: Range<usize>, problem: impl Into<String>, remedy: impl Into<String>) {
+        self.errors.push(Finding::at(self.document, at.start, problem, remedy));
+    }
+
+    fn warn(&mut self, at: Range<usize>, problem: impl Into<String>, remedy: impl Into<String>) {
+        self.warnings.push(Finding::at(self.document, at.start, problem, remedy));
+    }
+
+    /// Reads a value; a complaint is noted and `otherwise` taken instead.
+    fn read<T>(&mut self, text: &Text, reader: impl Fn(&str) -> Result<T, Complaint>) -> Option<T> {
+        match reader(text.get_ref()) {
+            Ok(value) => Some(value),
+            Err((problem, remedy)) => {
+                self.error(text.span(), problem, remedy);
+                None
+            }
+        }
+    }
+
+    /// A duration that may be zero.
+    fn any_duration(&mut self, text: Option<Text>, default: Duration) -> Duration {
+        text.and_then(|text| self.read(&text, values::duration)).unwrap_or(default)
+    }
+
+    fn duration(&mut self, text: Option<Text>, default: Duration) -> Duration {
+        let Some(text) = text else { return default };
+        let value = self.read(&text, values::duration).unwrap_or(default);
+        if value.is_zero() {
+            self.error(
+                text.span(),
+                "the duration is zero",
+                "write a longer one, or remove the key for the default",
+            );
+        }
+        value
+    }
+
+    fn amount(
+        &mut self,
+        amount: Option<Spanned<Amount>>,
+        default: u64,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> u64 {
+        let Some(amount) = amount else { return default };
+        let at = amount.span();
+        let read = match amount.into_inner() {
+            Amount::Number(number) => u64::try_from(number).map_err(|_| {
+                (format!("{number} is negative"), "write a positive number".to_owned())
+            }),
+            Amount::Text(text) => values::size(&text),
+        };
+        match read {
+            Ok(value) if range.contains(&value) => value,
+            Ok(value) => {
+                let problem = format!("{value} is out of range");
+                self.error(
+                    at,
+                    problem,
+                    format!("the range is {} to {}", range.start(), range.end()),
+                );
+                default
+            }
+            Err((problem, remedy)) => {
+                self.error(at, problem, remedy);
+                default
+            }
+        }
+    }
+
+    fn count(&mut self, amount: Option<Spanned<Amount>>, default: usize, most: u64) -> usize {
+        let value = self.amount(amount, default as u64, 1..=most);
+        usize::try_from(value).unwrap_or(usize::MAX)
+    }
+
+    /// Complains of an empty list and of doubled members.
+    fn list<T: Eq + Hash>(
+        &mut self,
+        list: Spanned<Vec<Text>>,
+        what: &str,
+        reader: impl Fn(&str) -> Result<T, Complaint>,
+    ) -> Vec<T> {
+        let at = list.span();
+        let list = list.into_inner();
+        if list.is_empty() {
+            self.error(at, "the list is empty", format!("name at least one {what}"));
+        }
+        let mut values = Vec::new();
+        for text in list {
+            if let Some(value) = self.read(&text, &reader) {
+                if values.contains(&value) {
+                    self.error(
+                        text.span(),
+                        format!("\"{}\" is there twice", text.get_ref()),
+                        "remove one",
+                    );
+                } else {
+                    values.push(value);
+                }
+            }
+        }
+        values
+    }
+
+    fn server(&mut self, section: ServerSection) -> Server {
+        let listen = match section.listen {
+            Some(list) => self.list(list, "address", listen_address),
+            None => vec![std::net::SocketAddr::from(([0, 0, 0, 0], 8080))],
+        };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let access_log = match section.access_log {
+            None => AccessLog::Stdout,
+            Some(text) => match text.get_ref().as_str() {
+                "stdout" => AccessLog::Stdout,
+                "stderr" => AccessLog::Stderr,
+                "off" => AccessLog::Off,
+                "" => {
+                    self.error(
+                        text.span(),
+                        "the value is empty",
+                        "write \"stdout\", \"stderr\", \"off\" or the path of a file",
+                    );
+                    AccessLog::Off
+                }
+                path => AccessLog::File(path.into()),
+            },
+        };
+        Server {
+            listen,
+            workers: self.count(section.workers, cores, 1024),
+            header_timeout: self.duration(section.header_timeout, 10 * SECOND),
+            body_idle_timeout: self.duration(section.body_idle_timeout, 30 * SECOND),
+            keep_alive: self.duration(section.keep_alive, 75 * SECOND),
+            drain_timeout: self.any_duration(section.drain_timeout, 30 * SECOND),
+            max_connections: self.count(section.max_connections, 65_536, 10_000_000),
+            // hyper takes no less than 8 KiB.
+            max_head_bytes: usize::try_from(self.amount(
+                section.max_head_bytes,
+                65_536,
+                8192..=1 << 20,
+            ))
+            .unwrap_or(65_536),
+            access_log,
+        }
+    }
+
+    fn auth(&mut self, section: AuthSection, upstream: usize) -> Auth {
+        let path = section.path.and_then(|text| self.read(&text, values::own_path));
+        let login_page = section.login_page.and_then(|text| self.read(&text, values::own_path));
+        let mut allowed_origins = Vec::new();
+        for text in section.allowed_origins.unwrap_or_default() {
+            allowed_origins.extend(self.read(&text, values::origin));
+        }
+        let identity_header =
+            section.identity_header.and_then(|text| self.read(&text, identity_header));
+        let cookies = match section.cookies {
+            Some(list) => self.list(list, "cookie", cookie_name),
+            None => vec!["session".to_owned(), "__Host-session".to_owned()],
+        };
+        Auth {
+            upstream,
+            path: path.unwrap_or_else(|| "/auth/verify".to_owned()),
+            login_page: login_page.unwrap_or_else(|| "/login".to_owned()),
+            timeout: self.duration(section.timeout, 2 * SECOND),
+            cache: self.any_duration(section.cache, 5 * SECOND),
+            allowed_origins,
+            identity_header: identity_header.unwrap_or(DEFAULT_IDENTITY),
+            cookies,
+        }
+    }
+
+    fn upstream(&mut self, name: Arc<str>, section: UpstreamSection) -> Upstream {
+        let health = section.health.map(|health| Health {
+            path: self.read(&health.path, values::own_path).unwrap_or_default(),
+            interval: self.duration(health.interval, 5 * SECOND),
+            timeout: self.duration(health.timeout, 2 * SECOND),
+        });
+        Upstream {
+            name,
+            servers: self.list(section.servers, "server", values::endpoint),
+            policy: section.policy.and_then(|text| self.read(&text, policy)).unwrap_or_default(),
+            resolve: self.duration(section.resolve, 5 * SECOND),
+            connect_timeout: self.duration(section.connect_timeout, 2 * SECOND),
+            response_timeout: self.duration(section.response_timeout, 60 * SECOND),
+            body_idle_timeout: self.duration(section.body_idle_timeout, 300 * SECOND),
+            idle_timeout: self.duration(section.idle_timeout, 4 * SECOND),
+            max_connections: self.count(section.max_connections, 16_384, 10_000_000),
+            tunnel_idle: self.duration(section.tunnel_idle, 3600 * SECOND),
+            health,
+        }
+    }
+
+    fn host(
+        &mut self,
+        section: Spanned<HostSection>,
+        routes: &mut Routes,
+        upstreams: &[Upstream],
+        auth: Option<&Auth>,
+        reference: &mut impl FnMut(&Text, &mut Self) -> usize,
+    ) {
+        let names_at = section.get_ref().names.span();
+        let section = section.into_inner();
+        let host = routes.add_host();
+        if section.names.get_ref().is_empty() {
+            self.error(
+                names_at.clone(),
+                "the list is empty",
+                "name at least one host, or \"*\" for every host",
+            );
+        }
+        for text in section.names.into_inner() {
+            if let Some(name) = self.read(&text, values::host_pattern)
+                && routes.name_host(host, &name).is_err()
+            {
+                let problem = format!("the host \"{name}\" is named twice");
+                self.error(text.span(), problem, "put all its routes under one [[hosts]]");
+            }
+        }
+        if section.routes.is_empty() {
+            self.warn(
+                names_at,
+                "this host has no route, so it answers 404",
+                "add [[hosts.routes]], or remove the host",
+            );
+        }
+        let mut seen: Vec<(String, usize)> = Vec::new();
+        for written in section.routes {
+            let path_at = written.get_ref().path.span();
+            let upstream = reference(&written.get_ref().upstream, self);
+            let Some(route) = self.route(written.into_inner(), upstream, upstreams, auth) else {
+                continue;
+            };
+            if routes.add_route(host, route.clone()).is_err() {
+                let (line, _) = seen
+                    .iter()
+                    .find(|(path, _)| **path == *route.path)
+                    .map_or((0, 0), |(_, at)| self.document.line_and_column(*at));
+                let problem =
+                    format!("the path \"{}\" has a route already, in line {line}", route.path);
+                self.error(path_at.clone(), problem, "remove one of the two");
+            }
+            seen.push((route.path.to_string(), path_at.start));
+        }
+    }
+
+    fn route(
+        &mut self,
+        section: RouteSection,
+        upstream: usize,
+        upstreams: &[Upstream],
+        auth: Option<&Auth>,
+    ) -> Option<Route> {
+        let path = self.read(&section.path, values::route_path);
+        let rule = match section.auth {
+            None if auth.is_some() => AuthRule::Required,
+            None => AuthRule::None,
+            Some(text) => {
+                let rule = self.read(&text, auth_rule).unwrap_or_default();
+                if rule != AuthRule::None && auth.is_none() {
+                    let problem =
+                        format!("\"{}\" needs an [auth] section and there is none", text.get_ref());
+                    self.error(
+                        text.span(),
+                        problem,
+                        "add [auth] with upstream = \"...\", or write auth = \"none\"",
+                    );
+                }
+                rule
+            }
+        };
+        let max_body = section.max_body.map(|amount| self.amount(Some(amount), 0, 0..=u64::MAX));
+        let defaults = upstreams.get(upstream);
+        let response = defaults.map_or(60 * SECOND, |upstream| upstream.response_timeout);
+        let idle = defaults.map_or(300 * SECOND, |upstream| upstream.body_idle_timeout);
+        let response_timeout = self.duration(section.response_timeout, response);
+        let body_idle_timeout = self.duration(section.body_idle_timeout, idle);
+        Some(Route {
+            index: 0,
+            path: path?.into(),
+            upstream,
+            auth: rule,
+            max_body,
+            response_timeout,
+            body_idle_timeout,
+        })
+    }
+
+    fn unknown_upstream<'n>(&mut self, text: &Text, known: impl Iterator<Item = &'n str>) {
+        let name = text.get_ref();
+        let mut known: Vec<&str> = known.collect();
+        known.sort_unstable();
+        let remedy = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None if known.is_empty() => {
+                format!("add [upstreams.{name}] with servers = [\"host:port\"]")
+            }
+            None => format!("known are {}; or add [upstreams.{name}]", known.join(", ")),
+        };
+        self.error(text.span(), format!("there is no upstream \"{name}\""), remedy);
+    }
+}
+
+const DEFAULT_IDENTITY: HeaderName = HeaderName::from_static("x-chat-identity");
+
+/// The known name that a misspelt one most likely stands for.
+pub(super) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    known
+        .map(|candidate| {
+            (strsim::damerau_levenshtein(&name.to_ascii_lowercase(), candidate), candidate)
+        })
+        .filter(|(distance, candidate)| *distance <= candidate.len().max(name.len()).div_ceil(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+fn listen_address(text: &str) -> Result<std::net::SocketAddr, Complaint> {
+    text.parse().map_err(|_| {
+        (
+            format!("\"{text}\" is not an address to listen on"),
+            "write ip:port, such as \"0.0.0.0:8080\" for all, \"127.0.0.1:8080\" for this machine, or \"[::]:8080\"".to_owned(),
+        )
+    })
+}
+
+fn policy(text: &str) -> Result<Policy, Complaint> {
+    match text {
+        "round_robin" => Ok(Policy::RoundRobin),
+        "least_connections" => Ok(Policy::LeastConnections),
+        _ => Err((
+            format!("there is no policy \"{text}\""),
+            "the policies are \"round_robin\" and \"least_connections\"".to_owned(),
+        )),
+    }
+}
+
+fn auth_rule(text: &str) -> Result<AuthRule, Complaint> {
+    match text {
+        "required" => Ok(AuthRule::Required),
+        "optional" => Ok(AuthRule::Optional),
+        "none" => Ok(AuthRule::None),
+        _ => Err((
+            format!("\"{text}\" is no rule"),
+            "write \"required\", \"optional\" or \"none\"".to_owned(),
+        )),
+    }
+}
+
+fn identity_header(text: &str) -> Result<HeaderName, Complaint> {
+    let name: Option<HeaderName> = text.parse().ok();
+    name.filter(|name| name.as_str().starts_with("x-") && !name.as_str().contains('_')).ok_or_else(
+        || {
+            (
+                format!("\"{text}\" can't be the identity header"),
+                "write a name that starts with x- and has no _, such as \"x-chat-identity\""
+                    .to_owned(),
+            )
+        },
+    )
+}
+
+fn cookie_name(text: &str) -> Result<String, Complaint> {
+    // RFC 6265 §4.1.1: a token, as header names are.
+    match HeaderName::from_bytes(text.as_bytes()) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err((
+            format!("\"{text}\" is not the name of a cookie"),
+            "write it as in Set-Cookie, before the =".to_owned(),
+        )),
+    }
+}

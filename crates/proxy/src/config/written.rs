@@ -1,0 +1,119 @@
+//! proxy.conf as serde reads it: every key optional that has a default, unknown keys refused, each value
+//! with its position. What the values mean is decided in [`build`](super::build).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+use toml::Spanned;
+
+/// Text at a place.
+pub(super) type Text = Spanned<String>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    #[serde(default)]
+    pub(super) server: ServerSection,
+    pub(super) auth: Option<Spanned<AuthSection>>,
+    #[serde(default)]
+    pub(super) upstreams: BTreeMap<Text, Spanned<UpstreamSection>>,
+    #[serde(default)]
+    pub(super) hosts: Vec<Spanned<HostSection>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServerSection {
+    pub(super) listen: Option<Spanned<Vec<Text>>>,
+    pub(super) workers: Option<Spanned<Amount>>,
+    pub(super) header_timeout: Option<Text>,
+    pub(super) body_idle_timeout: Option<Text>,
+    pub(super) keep_alive: Option<Text>,
+    pub(super) drain_timeout: Option<Text>,
+    pub(super) max_connections: Option<Spanned<Amount>>,
+    pub(super) max_head_bytes: Option<Spanned<Amount>>,
+    pub(super) access_log: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuthSection {
+    pub(super) upstream: Text,
+    pub(super) path: Option<Text>,
+    pub(super) login_page: Option<Text>,
+    pub(super) timeout: Option<Text>,
+    pub(super) cache: Option<Text>,
+    pub(super) allowed_origins: Option<Vec<Text>>,
+    pub(super) identity_header: Option<Text>,
+    pub(super) cookies: Option<Spanned<Vec<Text>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UpstreamSection {
+    pub(super) servers: Spanned<Vec<Text>>,
+    pub(super) policy: Option<Text>,
+    pub(super) resolve: Option<Text>,
+    pub(super) connect_timeout: Option<Text>,
+    pub(super) response_timeout: Option<Text>,
+    pub(super) body_idle_timeout: Option<Text>,
+    pub(super) idle_timeout: Option<Text>,
+    pub(super) max_connections: Option<Spanned<Amount>>,
+    pub(super) tunnel_idle: Option<Text>,
+    pub(super) health: Option<HealthSection>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HealthSection {
+    pub(super) path: Text,
+    pub(super) interval: Option<Text>,
+    pub(super) timeout: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HostSection {
+    pub(super) names: Spanned<Vec<Text>>,
+    #[serde(default)]
+    pub(super) routes: Vec<Spanned<RouteSection>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RouteSection {
+    pub(super) path: Text,
+    pub(super) upstream: Text,
+    pub(super) auth: Option<Text>,
+    pub(super) max_body: Option<Spanned<Amount>>,
+    pub(super) response_timeout: Option<Text>,
+    pub(super) body_idle_timeout: Option<Text>,
+}
+
+/// A count or a size: a number, or a string (`"64KiB"`, or digits that came out of `${NAME}`).
+#[derive(Debug)]
+pub(super) enum Amount {
+    Number(i64),
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = Amount;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, or a string such as \"64KiB\"")
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Amount, E> {
+                Ok(Amount::Number(number))
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount, E> {
+                Ok(Amount::Text(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}

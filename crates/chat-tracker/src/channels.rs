@@ -141,6 +141,19 @@ impl Channels {
         Some((before, channel.members.clone()))
     }
 
+    /// Follows a commit: a peer is spelled another way now.
+    pub(crate) fn respell(&self, peer: &PeerKey) {
+        let mut index = self.write();
+        let index = &mut *index;
+        let Some(names) = index.of_peer.remove(peer) else { return };
+        for name in &names {
+            if let Some(channel) = index.by_name.get_mut(name) {
+                Arc::make_mut(&mut channel.members).0.replace(peer.clone());
+            }
+        }
+        index.of_peer.insert(peer.clone(), names);
+    }
+
     /// Follows a commit: the channel's log has grown to `head`. Its members, for the event.
     pub(crate) fn grew(&self, name: &ChannelName, head: u64) -> Option<Arc<MemberSet>> {
         let mut index = self.write();
@@ -195,6 +208,16 @@ mod tests {
         assert_eq!(channels.visible_to(Some(&peer("alice"))).len(), 2);
         assert_eq!(channels.visible_to(Some(&peer("bob"))).len(), 1);
         assert_eq!(channels.visible_to(None).len(), 1);
+    }
+
+    #[test]
+    fn a_new_spelling_shows_in_every_channel() {
+        let channels = channels();
+        channels.respell(&peer("ALICE"));
+        let general = channels.get(&name("general")).unwrap();
+        let ids: Vec<&str> = general.members.iter().map(|peer| peer.id().as_str()).collect();
+        assert_eq!(ids, ["ALICE"]);
+        assert_eq!(channels.of(&peer("alice")).len(), 2);
     }
 
     #[test]

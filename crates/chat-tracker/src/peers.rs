@@ -82,6 +82,8 @@ impl Borrow<str> for PeerKey {
 pub struct Registration {
     /// Who.
     pub peer: PeerKey,
+    /// Its key in the store.
+    pub id: i64,
     /// Where it says it listens.
     pub ip: IpAddr,
     /// Its port; 0 for a browser.
@@ -154,7 +156,7 @@ mod tests {
         let peers = Peers::default();
         let peer = PeerKey::of(PeerId::parse("Alice").unwrap());
         let ip = "10.0.0.1".parse().unwrap();
-        peers.put(Registration { peer, ip, port: 1, owner: None });
+        peers.put(Registration { peer, id: 1, ip, port: 1, owner: None });
         let found = peers.get(&PeerId::parse("aLICE").unwrap()).unwrap();
         assert_eq!(found.peer.id().as_str(), "Alice");
         assert_eq!(peers.count(), 1);
@@ -164,7 +166,7 @@ mod tests {
     fn a_peer_that_is_away_is_told_so_and_an_active_one_has_just_its_address() {
         let peer = PeerKey::of(PeerId::parse("bob").unwrap());
         let ip = "::1".parse().unwrap();
-        let registration = Registration { peer, ip, port: 9, owner: None };
+        let registration = Registration { peer, id: 1, ip, port: 9, owner: None };
         assert_eq!(registration.info(false).active, Some(false));
         assert_eq!(registration.info(true).active, None);
     }

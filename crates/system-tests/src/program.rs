@@ -209,6 +209,7 @@ impl Log {
 }
 
 fn spawn(recipe: &Recipe, log: &Log) -> Child {
+    raise_open_files();
     let mut child = Command::new(&recipe.file)
         .args(&recipe.args)
         .env_clear()
@@ -224,4 +225,12 @@ fn spawn(recipe: &Recipe, log: &Log) -> Child {
     log.follow(child.stdout.take().unwrap(), None);
     log.follow(child.stderr.take().unwrap(), Some(ENDED));
     child
+}
+
+/// Thousands of streams need thousands of descriptors, here and (inherited) in the program.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    setrlimit(Resource::Nofile, raised).unwrap();
 }

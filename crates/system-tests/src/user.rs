@@ -36,6 +36,12 @@ impl User {
         Self { name: name.to_owned(), client, jar, base }
     }
 
+    /// The same caller, claiming another name.
+    #[must_use]
+    pub fn acting_as(&self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self.clone() }
+    }
+
     /// A request, to be completed by the test.
     ///
     /// # Panics
@@ -53,6 +59,12 @@ impl User {
     /// `GET`
     pub async fn get(&self, path: &str) -> Answer {
         Answer::to(self.request(Method::GET, path).timeout(patience())).await
+    }
+
+    /// `GET`: the JSON of a success, nothing while the server is away.
+    pub async fn get_if_up(&self, path: &str) -> Option<Value> {
+        let request = self.request(Method::GET, path).timeout(patience());
+        Answer::try_to(request).await.ok().filter(|answer| answer.status == 200)?.json().into()
     }
 
     /// `POST` of JSON.

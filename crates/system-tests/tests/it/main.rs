@@ -1,1 +1,25 @@
-//! The whole stack, tested from outside.
+//! The whole stack, tested from outside: each module is a promise that the project makes.
+//!
+//! - [`readme`]: every call of README.md gives the answer that README.md shows; so through the proxy.
+//! - [`documents`]: README.vi.md has the same commands; the tables name every flag.
+//! - [`durability`]: what was acknowledged survives kill -9, once.
+//! - [`identity`]: nobody becomes someone else: forged headers, owned names, foreign pages.
+//! - [`sessions`]: login, cookie, logout.
+//! - [`auth_down`]: without backend-auth the protected routes are closed.
+//! - [`upstreams`]: backends die, come late and move.
+//! - [`load`]: a gigabyte each way, two thousand open streams.
+//! - [`processes`]: flags, ports and signals of the programs.
+//! - [`live`]: what one says another sees, also over a broken link.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, in its helpers too")]
+
+mod auth_down;
+mod documents;
+mod durability;
+mod identity;
+mod live;
+mod load;
+mod processes;
+mod readme;
+mod sessions;
+mod upstreams;

@@ -37,14 +37,16 @@ pub struct Client {
     address: HeaderValue,
     forwarded_for: String,
     scheme: &'static str,
+    trusted: bool,
     /// `Forwarded` of the last request: it depends on `Host` alone, which rarely changes.
     last: RefCell<Option<(HeaderValue, HeaderValue)>>,
 }
 
 impl Client {
-    /// A client at `peer`, who came by `scheme` (`http` or `https`).
+    /// A client at `peer`, who came by `scheme` (`http` or `https`). What a `trusted` one says of the
+    /// client behind it is kept and added to; what others say is thrown away.
     #[must_use]
-    pub fn new(peer: SocketAddr, scheme: &'static str) -> Self {
+    pub fn new(peer: SocketAddr, scheme: &'static str, trusted: bool) -> Self {
         let ip = peer.ip().to_canonical();
         // RFC 7239 §6: an IPv6 address is bracketed, and quoted since `[` is no token character.
         let forwarded_for = if ip.is_ipv6() {
@@ -54,7 +56,7 @@ impl Client {
         };
         let address = HeaderValue::from_str(&ip.to_string())
             .unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-        Self { address, forwarded_for, scheme, last: RefCell::new(None) }
+        Self { address, forwarded_for, scheme, trusted, last: RefCell::new(None) }
     }
 
     /// The client's address as text.
@@ -77,6 +79,44 @@ impl Client {
             .unwrap_or_else(|_| HeaderValue::from_static("for=unknown"));
         *last = Some((host.clone(), value.clone()));
         value
+    }
+}
+
+/// What a trusted proxy in front of this one says about the client behind it.
+#[derive(Debug)]
+struct Told {
+    forwarded: Vec<HeaderValue>,
+    addresses: Vec<HeaderValue>,
+    proto: Option<HeaderValue>,
+    host: Option<HeaderValue>,
+}
+
+impl Told {
+    fn take(headers: &HeaderMap) -> Self {
+        let all = |name: &HeaderName| headers.get_all(name).iter().cloned().collect();
+        let proto =
+            headers.get(X_FORWARDED_PROTO).filter(|proto| *proto == "http" || *proto == "https");
+        Self {
+            forwarded: all(&FORWARDED),
+            addresses: all(&X_FORWARDED_FOR),
+            proto: proto.cloned(),
+            host: headers.get(X_FORWARDED_HOST).cloned(),
+        }
+    }
+
+    /// Puts it in front of what this proxy said.
+    fn restore(self, headers: &mut HeaderMap) {
+        for (name, told) in [(FORWARDED, self.forwarded), (X_FORWARDED_FOR, self.addresses)] {
+            let ours = headers.remove(&name);
+            for value in told.into_iter().chain(ours) {
+                headers.append(&name, value);
+            }
+        }
+        for (name, told) in [(X_FORWARDED_PROTO, self.proto), (X_FORWARDED_HOST, self.host)] {
+            if let Some(value) = told {
+                headers.insert(name, value);
+            }
+        }
     }
 }
 
@@ -132,6 +172,7 @@ impl Rules {
         request_id: HeaderValue,
         upgrade: bool,
     ) -> Result<(), Refused> {
+        let told = client.trusted.then(|| Told::take(headers));
         let mut seen = Seen::default();
         for name in headers.keys() {
             match self.fate(name.as_str()) {
@@ -167,6 +208,9 @@ impl Rules {
         headers.insert(X_FORWARDED_FOR, client.address.clone());
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(client.scheme));
         headers.insert(X_REQUEST_ID, request_id);
+        if let Some(told) = told {
+            told.restore(headers);
+        }
         let via = if version == Version::HTTP_10 {
             HeaderValue::from_static("1.0 hybrid-chat")
         } else {

@@ -91,6 +91,11 @@ impl Routes {
         self.hosts[host].find(path).map(|route| &self.routes[route])
     }
 
+    /// The routes that a path takes on each of the hosts.
+    pub(crate) fn find_all<'r>(&'r self, path: &'r str) -> impl Iterator<Item = &'r Route> {
+        self.hosts.iter().filter_map(move |host| host.find(path)).map(|route| &self.routes[route])
+    }
+
     /// Every route, in the order of the configuration.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Route> {
         self.routes.iter()

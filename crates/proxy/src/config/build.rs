@@ -15,7 +15,8 @@ use super::error::Finding;
 use super::locate::Document;
 use super::values::{self, Complaint};
 use super::written::{
-    Amount, AuthSection, File, HostSection, RouteSection, ServerSection, Text, UpstreamSection,
+    Amount, AuthSection, File, HealthSection, HostSection, RouteSection, ServerSection, Text,
+    UpstreamSection,
 };
 use super::{AccessLog, Auth, Config, Health, Policy, Server, Upstream};
 use crate::routes::{AuthRule, Route, Routes};
@@ -54,6 +55,7 @@ impl Builder<'_> {
                     0
                 }
             };
+        let auth_at = file.auth.as_ref().map_or(0..0, Spanned::span);
         let auth = file.auth.map(|section| {
             let section = section.into_inner();
             let upstream = reference(&section.upstream, self);
@@ -69,6 +71,9 @@ impl Builder<'_> {
                 "there is no route, so nothing is served",
                 "add [[hosts]] with names, and [[hosts.routes]] with path and upstream",
             );
+        }
+        if let Some(auth) = &auth {
+            self.suspect_auth(auth_at, auth, &routes);
         }
         for (at, is_used) in used {
             if !is_used {
@@ -204,6 +209,10 @@ impl Builder<'_> {
                 path => AccessLog::File(path.into()),
             },
         };
+        let mut trusted_proxies = Vec::new();
+        for text in section.trusted_proxies {
+            trusted_proxies.extend(self.read(&text, values::network));
+        }
         Server {
             listen,
             workers: self.count(section.workers, cores, 1024),
@@ -220,6 +229,7 @@ impl Builder<'_> {
             ))
             .unwrap_or(65_536),
             access_log,
+            trusted_proxies,
         }
     }
 
@@ -249,11 +259,7 @@ impl Builder<'_> {
     }
 
     fn upstream(&mut self, name: Arc<str>, section: UpstreamSection) -> Upstream {
-        let health = section.health.map(|health| Health {
-            path: self.read(&health.path, values::own_path).unwrap_or_default(),
-            interval: self.duration(health.interval, 5 * SECOND),
-            timeout: self.duration(health.timeout, 2 * SECOND),
-        });
+        let health = section.health.map(|health| self.health(health));
         Upstream {
             name,
             servers: self.list(section.servers, "server", values::endpoint),
@@ -267,6 +273,20 @@ impl Builder<'_> {
             tunnel_idle: self.duration(section.tunnel_idle, 3600 * SECOND),
             health,
         }
+    }
+
+    fn health(&mut self, section: HealthSection) -> Health {
+        let path_at = section.path.span();
+        let health = Health {
+            path: self.read(&section.path, values::own_path).unwrap_or_default(),
+            interval: self.duration(section.interval, 5 * SECOND),
+            timeout: self.duration(section.timeout, 2 * SECOND),
+        };
+        if health.timeout > health.interval {
+            let remedy = "make the timeout the shorter one";
+            self.warn(path_at, "the timeout is longer than the interval between checks", remedy);
+        }
+        health
     }
 
     fn host(
@@ -362,6 +382,23 @@ impl Builder<'_> {
             response_timeout,
             body_idle_timeout,
         })
+    }
+
+    /// Settings that are allowed and shut everybody out, or nobody.
+    fn suspect_auth(&mut self, at: Range<usize>, auth: &Auth, routes: &Routes) {
+        if routes.iter().all(|route| route.auth == AuthRule::None) {
+            let remedy = "remove auth = \"none\" where a session is needed, or remove [auth]";
+            self.warn(at, "no route asks for a session", remedy);
+            return;
+        }
+        let page = auth.login_page.split('?').next().unwrap_or_default();
+        let closed = routes.find_all(page).any(|route| route.auth == AuthRule::Required);
+        if closed {
+            let problem =
+                format!("the login page {page} itself needs a session, so nobody can log in");
+            let remedy = "give its route auth = \"none\"";
+            self.warn(at, problem, remedy);
+        }
     }
 
     fn unknown_upstream<'n>(&mut self, text: &Text, known: impl Iterator<Item = &'n str>) {

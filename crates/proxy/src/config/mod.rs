@@ -4,12 +4,13 @@
 //! its position), this module holds what comes out after the checks of [`build`](self::build). Loading
 //! binds no port and resolves no name.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
+use ipnet::IpNet;
 use serde::Deserialize;
 use toml::de::DeTable;
 
@@ -70,6 +71,17 @@ pub struct Server {
     pub max_head_bytes: usize,
     /// Where one line a request goes.
     pub access_log: AccessLog,
+    /// Networks of proxies in front of this one.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Server {
+    /// Whether the `X-Forwarded-*` of a client at this address are believed.
+    #[must_use]
+    pub fn trusts(&self, client: IpAddr) -> bool {
+        let client = client.to_canonical();
+        self.trusted_proxies.iter().any(|network| network.contains(&client))
+    }
 }
 
 /// Where the access log goes.

@@ -2,7 +2,10 @@
 //!
 //! Each reader returns what is wrong and what to write instead.
 
+use std::net::IpAddr;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use super::Endpoint;
 use crate::target::{canonical_path, normal_host};
@@ -208,6 +211,16 @@ pub(super) fn origin(text: &str) -> Result<String, Complaint> {
             "write scheme and host as a browser sends them, without a path, such as \"https://chat.example.org\"",
         )
     }
+}
+
+/// `10.0.0.0/8`, or a single address.
+pub(super) fn network(text: &str) -> Result<IpNet, Complaint> {
+    text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).or_else(|_| {
+        complain(
+            format!("\"{text}\" is not a network"),
+            "write an address with the length of its prefix, such as \"10.0.0.0/8\", or one address",
+        )
+    })
 }
 
 #[cfg(test)]

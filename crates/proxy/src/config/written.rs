@@ -35,6 +35,8 @@ pub(super) struct ServerSection {
     pub(super) max_connections: Option<Spanned<Amount>>,
     pub(super) max_head_bytes: Option<Spanned<Amount>>,
     pub(super) access_log: Option<Text>,
+    #[serde(default)]
+    pub(super) trusted_proxies: Vec<Text>,
 }
 
 #[derive(Debug, Deserialize)]

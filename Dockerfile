@@ -10,7 +10,9 @@ WORKDIR /src
 FROM builder AS manifests
 COPY Cargo.toml Cargo.lock ./
 COPY crates crates
-RUN find crates -type f ! -name Cargo.toml ! -path '*/src/lib.rs' ! -path '*/src/main.rs' -delete \
+# A manifest may name targets, so that a file stays for each.
+RUN find crates -type f ! -name Cargo.toml ! -name lib.rs ! -name main.rs ! -path '*/tests/*.rs' -delete \
+ && find crates -type f -path '*/tests/*/*' ! -name main.rs -delete \
  && find crates -type d -empty -delete \
  && for file in $(find crates -name '*.rs'); do echo 'fn main() {}' > "$file"; done
 
@@ -18,6 +20,7 @@ RUN find crates -type f ! -name Cargo.toml ! -path '*/src/lib.rs' ! -path '*/src
 FROM builder AS build
 # `release`, or `dev` for a quick trial build.
 ARG PROFILE=release
+ENV CARGO_TERM_COLOR=never
 COPY --from=manifests /src ./
 RUN cargo build --locked --profile "$PROFILE" --bins -p proxy -p backend-auth -p chat-tracker
 COPY Cargo.toml Cargo.lock ./

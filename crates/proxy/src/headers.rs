@@ -9,18 +9,18 @@
 //! `Expect: 100-continue` is answered here, when the body is first read; interim responses are not
 //! passed on.
 
-use std::cell::RefCell;
-use std::fmt::Write as _;
-use std::net::SocketAddr;
-
 use http::header::{
-    CONNECTION, COOKIE, EXPECT, FORWARDED, HOST, HeaderName, HeaderValue, ORIGIN,
-    TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, EXPECT, FORWARDED, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE, VIA,
 };
-use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{HeaderMap, StatusCode, Version};
 
 use crate::target::Refused;
+
+mod ask;
+mod client;
+
+pub use ask::{Upgrade, cross_site, upgrade_of};
+pub use client::Client;
 
 /// The name in `Via`, by which a loop is recognised.
 const PSEUDONYM: &str = "hybrid-chat";
@@ -29,96 +29,6 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
-/// What a client connection adds to each of its requests; made once a connection.
-#[derive(Debug)]
-pub struct Client {
-    address: HeaderValue,
-    forwarded_for: String,
-    scheme: &'static str,
-    trusted: bool,
-    /// `Forwarded` of the last request: it depends on `Host` alone, which rarely changes.
-    last: RefCell<Option<(HeaderValue, HeaderValue)>>,
-}
-
-impl Client {
-    /// A client at `peer`, who came by `scheme` (`http` or `https`). What a `trusted` one says of the
-    /// client behind it is kept and added to; what others say is thrown away.
-    #[must_use]
-    pub fn new(peer: SocketAddr, scheme: &'static str, trusted: bool) -> Self {
-        let ip = peer.ip().to_canonical();
-        // RFC 7239 §6: an IPv6 address is bracketed, and quoted since `[` is no token character.
-        let forwarded_for = if ip.is_ipv6() {
-            format!("for=\"[{ip}]\";host=\"")
-        } else {
-            format!("for={ip};host=\"")
-        };
-        let address = HeaderValue::from_str(&ip.to_string())
-            .unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-        Self { address, forwarded_for, scheme, trusted, last: RefCell::new(None) }
-    }
-
-    /// The client's address as text.
-    #[must_use]
-    pub fn address(&self) -> &HeaderValue {
-        &self.address
-    }
-
-    fn forwarded(&self, host: &HeaderValue) -> HeaderValue {
-        let mut last = self.last.borrow_mut();
-        if let Some((known, value)) = &*last
-            && known == host
-        {
-            return value.clone();
-        }
-        let mut text = self.forwarded_for.clone();
-        // A checked Host has no quote and no backslash.
-        let _ = write!(text, "{}\";proto={}", host.to_str().unwrap_or_default(), self.scheme);
-        let value = HeaderValue::from_maybe_shared(bytes::Bytes::from(text))
-            .unwrap_or_else(|_| HeaderValue::from_static("for=unknown"));
-        *last = Some((host.clone(), value.clone()));
-        value
-    }
-}
-
-/// What a trusted proxy in front of this one says about the client behind it.
-#[derive(Debug)]
-struct Told {
-    forwarded: Vec<HeaderValue>,
-    addresses: Vec<HeaderValue>,
-    proto: Option<HeaderValue>,
-    host: Option<HeaderValue>,
-}
-
-impl Told {
-    fn take(headers: &HeaderMap) -> Self {
-        let all = |name: &HeaderName| headers.get_all(name).iter().cloned().collect();
-        let proto =
-            headers.get(X_FORWARDED_PROTO).filter(|proto| *proto == "http" || *proto == "https");
-        Self {
-            forwarded: all(&FORWARDED),
-            addresses: all(&X_FORWARDED_FOR),
-            proto: proto.cloned(),
-            host: headers.get(X_FORWARDED_HOST).cloned(),
-        }
-    }
-
-    /// Puts it in front of what this proxy said.
-    fn restore(self, headers: &mut HeaderMap) {
-        for (name, told) in [(FORWARDED, self.forwarded), (X_FORWARDED_FOR, self.addresses)] {
-            let ours = headers.remove(&name);
-            for value in told.into_iter().chain(ours) {
-                headers.append(&name, value);
-            }
-        }
-        for (name, told) in [(X_FORWARDED_PROTO, self.proto), (X_FORWARDED_HOST, self.host)] {
-            if let Some(value) = told {
-                headers.insert(name, value);
-            }
-        }
-    }
-}
 
 /// Which headers are ours; made once a configuration.
 #[derive(Debug, Clone)]
@@ -172,7 +82,7 @@ impl Rules {
         request_id: HeaderValue,
         upgrade: bool,
     ) -> Result<(), Refused> {
-        let told = client.trusted.then(|| Told::take(headers));
+        let told = client.told(headers);
         let mut seen = Seen::default();
         for name in headers.keys() {
             match self.fate(name.as_str()) {
@@ -205,8 +115,8 @@ impl Rules {
         let host = headers.get(HOST).cloned().unwrap_or_else(|| HeaderValue::from_static(""));
         headers.insert(FORWARDED, client.forwarded(&host));
         headers.insert(X_FORWARDED_HOST, host);
-        headers.insert(X_FORWARDED_FOR, client.address.clone());
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(client.scheme));
+        headers.insert(X_FORWARDED_FOR, client.address().clone());
+        headers.insert(X_FORWARDED_PROTO, client.proto());
         headers.insert(X_REQUEST_ID, request_id);
         if let Some(told) = told {
             told.restore(headers);
@@ -227,23 +137,24 @@ impl Rules {
     /// Makes a response's headers fit to be passed back: hop-by-hop headers and the identity go. With
     /// `switching` (a 101 to an upgrade that was asked for) the upgrade is kept.
     pub fn prepare_response(&self, headers: &mut HeaderMap, switching: bool) {
-        let mut connection = false;
-        let mut others = Vec::new();
+        let mut seen = Seen::default();
         for name in headers.keys() {
             match response_fate(name.as_str()) {
-                Fate::Keep => {
-                    if self.is_identity(name.as_str()) {
-                        others.push(name.clone());
-                    }
-                }
-                Fate::Connection => connection = true,
-                _ => others.push(name.clone()),
+                Fate::Keep if self.is_identity(name.as_str()) => seen.others.push(name.clone()),
+                Fate::Connection => seen.connection = true,
+                Fate::TransferEncoding => seen.transfer_encoding = true,
+                Fate::Drop => seen.others.push(name.clone()),
+                _ => {}
             }
         }
-        if connection {
+        if seen.connection {
             remove_nominated(headers, is_protected_in_response);
         }
-        for name in others {
+        if seen.transfer_encoding {
+            // Bodies are framed anew; the body knows its length.
+            headers.remove(TRANSFER_ENCODING);
+        }
+        for name in seen.others {
             headers.remove(name);
         }
         if switching {
@@ -284,6 +195,7 @@ impl Rules {
             Some(b'x') => {
                 folded_starts(name, b"xforwarded")
                     || folded_starts(name, b"xoriginal")
+                    || folded_is(name, b"xchatidentity")
                     || folded_is(name, b"xrealip")
                     || folded_is(name, b"xrequestid")
                     || folded_is(name, b"xremoteuser")
@@ -348,9 +260,10 @@ fn is_protected_in_response(name: &str) -> bool {
 fn response_fate(name: &str) -> Fate {
     match name {
         "connection" => Fate::Connection,
-        // Bodies are framed anew; the body knows its length.
-        "transfer-encoding" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "upgrade"
-        | "proxy-authenticate" => Fate::Drop,
+        "transfer-encoding" => Fate::TransferEncoding,
+        "keep-alive" | "proxy-connection" | "te" | "trailer" | "upgrade" | "proxy-authenticate" => {
+            Fate::Drop
+        }
         _ => Fate::Keep,
     }
 }
@@ -441,89 +354,5 @@ fn check_loop(headers: &HeaderMap) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Whether a request asks for another protocol on its connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Upgrade {
-    /// It does not, or not in a way that has to be heeded (RFC 9110 §7.8: a server may ignore it).
-    None,
-    /// A WebSocket handshake that may be forwarded.
-    WebSocket,
-    /// A WebSocket handshake with a fault.
-    Refused(Refused),
-}
-
-/// What a request asks its connection to become. Anything but `websocket` is ignored, so `h2c` and others go
-/// on as ordinary requests without their `Upgrade`. To be asked before [`Rules::prepare_request`].
-#[must_use]
-pub fn upgrade_of(parts: &Parts) -> Upgrade {
-    let headers = &parts.headers;
-    if !headers.contains_key(UPGRADE)
-        || parts.version != Version::HTTP_11
-        || !members(headers, &CONNECTION).any(|member| member.eq_ignore_ascii_case("upgrade"))
-    {
-        return Upgrade::None;
-    }
-    let mut protocols = members(headers, &UPGRADE);
-    let websocket = |protocol: &str| protocol.eq_ignore_ascii_case("websocket");
-    match (protocols.next(), protocols.next()) {
-        (Some(only), None) if websocket(only) => {}
-        _ => return Upgrade::None,
-    }
-    let fault = if parts.method != Method::GET {
-        "a WebSocket handshake is a GET request"
-    } else if has_body(headers) {
-        "a WebSocket handshake has no body"
-    } else {
-        return Upgrade::WebSocket;
-    };
-    Upgrade::Refused(Refused::new(StatusCode::BAD_REQUEST, "bad_upgrade", fault))
-}
-
-fn has_body(headers: &HeaderMap) -> bool {
-    headers.contains_key(TRANSFER_ENCODING)
-        || headers.get(http::header::CONTENT_LENGTH).is_some_and(|length| length != "0")
-}
-
-/// Whether a browser sent this request for another site's page, with a cookie and to change something or
-/// to open a stream: such a request must be refused. Safe methods that don't upgrade always pass.
-/// `allowed` are the origins of `[auth] allowed_origins`.
-#[must_use]
-pub fn cross_site(method: &Method, headers: &HeaderMap, upgrade: bool, allowed: &[String]) -> bool {
-    let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if (safe && !upgrade) || !headers.contains_key(COOKIE) {
-        return false;
-    }
-    let mut origins = headers.get_all(ORIGIN).iter();
-    let origin = origins.next();
-    if origins.next().is_some() {
-        return true;
-    }
-    let origin = match origin.map(HeaderValue::to_str) {
-        None => None,
-        Some(Ok(origin)) => Some(origin),
-        Some(Err(_)) => return true,
-    };
-    if origin.is_some_and(|origin| allowed.iter().any(|one| one.eq_ignore_ascii_case(origin))) {
-        return false;
-    }
-    // Browsers set this on trustworthy origins (https, localhost) and no script can.
-    if let Some(site) = headers.get(SEC_FETCH_SITE) {
-        return site != "same-origin" && site != "none";
-    }
-    let Some(origin) = origin else { return false };
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    !same_authority(origin, host)
-}
-
-/// Whether the authority of an origin is a `Host`; the default port may be left out on either side.
-fn same_authority(origin: &str, host: &str) -> bool {
-    let (authority, port) = if let Some(authority) = origin.strip_prefix("http://") {
-        (authority, ":80")
-    } else if let Some(authority) = origin.strip_prefix("https://") {
-        (authority, ":443")
-    } else {
-        return false;
-    };
-    let bare = |text: &'_ str| -> usize { text.strip_suffix(port).unwrap_or(text).len() };
-    authority[..bare(authority)].eq_ignore_ascii_case(&host[..bare(host)])
-}
+#[cfg(test)]
+mod tests;

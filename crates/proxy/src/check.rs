@@ -51,3 +51,28 @@ pub fn report(file: &str, outcome: &Result<Loaded, ConfigError>) -> Report {
 fn counted(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_good_file_is_one_line_with_counts() {
+        let text = include_str!("../../../proxy.conf");
+        let report = report("proxy.conf", &Config::parse(text, "proxy.conf"));
+        assert!(report.ok);
+        let counts = "proxy.conf: ok: 1 host, 10 routes, 2 upstreams; listens on ";
+        assert!(report.text.starts_with(counts), "{}", report.text);
+        assert!(report.text.ends_with("sessions are checked by backend-auth\n"), "{}", report.text);
+    }
+
+    #[test]
+    fn each_error_is_a_line_that_names_file_and_place() {
+        let text = "[server]\nkeep_alive = \"0s\"\nworkers = -1\n";
+        let report = report("p.conf", &Config::parse(text, "p.conf"));
+        assert!(!report.ok);
+        let places: Vec<&str> = report.text.lines().map(|line| &line[..20]).collect();
+        assert_eq!(places, ["error: p.conf:2:14: ", "error: p.conf:3:11: "]);
+    }
+}

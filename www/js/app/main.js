@@ -1,0 +1,85 @@
+/**
+ * The chat page: asks who is signed in, builds the page's parts, and starts.
+ */
+
+import { placeOf } from '../core/route.js';
+import { channelsDialog, joinChannel, leaveDialog } from '../dialogs/channels.js';
+import { inviteDialog } from '../dialogs/invite.js';
+import { addMemberDialog, peopleDialog } from '../dialogs/people.js';
+import { settingsDialog } from '../dialogs/settings.js';
+import { ApiError, get } from '../net/api.js';
+import { backoff } from '../core/backoff.js';
+import { openStore } from '../store/db.js';
+import { byId, setText } from '../ui/dom.js';
+import { placeIcons } from '../ui/icons.js';
+import { t, translate } from '../ui/i18n.js';
+import { bannerView, loginPage } from '../view/banner.js';
+import { composerView } from '../view/composer.js';
+import { panels } from '../view/panels.js';
+import { headerView } from '../view/header.js';
+import { membersView } from '../view/members.js';
+import { messagesView } from '../view/messages.js';
+import { placesView } from '../view/places.js';
+import { welcomeView } from '../view/welcome.js';
+import { Chat } from './chat.js';
+import { showTitle, watchArrivals } from './notify.js';
+
+translate(document);
+placeIcons(document);
+const account = await whoAmI();
+const chat = new Chat(account, await openStore(account.username));
+const { toggleMembers } = panels(chat);
+
+const views = [
+  placesView(chat), headerView(chat, { members: toggleMembers, leave: (channel) => leaveDialog(chat, channel) }), messagesView(chat),
+  composerView(chat), membersView(chat), bannerView(chat), welcomeView(chat),
+];
+const draw = () => {
+  for (const view of views) view();
+  showTitle(chat);
+};
+chat.addEventListener('change', draw);
+addEventListener('languagechosen', draw);
+setInterval(() => chat.sync.tidy(), 60_000);
+watchArrivals(chat);
+
+byId('browse-channels').addEventListener('click', () => channelsDialog(chat));
+byId('browse-people').addEventListener('click', () => peopleDialog(chat));
+byId('invite').addEventListener('click', () => inviteDialog(chat));
+byId('account').addEventListener('click', () => settingsDialog(chat));
+byId('add-member').addEventListener('click', () => chat.active && addMemberDialog(chat, chat.active.name));
+byId('join').addEventListener('click', async () => {
+  if (chat.active && (await joinChannel(chat, chat.active.name))) byId('text').focus();
+});
+
+// The address names the conversation: links, reload and the back button work.
+const follow = () => {
+  const place = placeOf(location.hash);
+  if (place?.kind === 'direct' || (place && chat.model.channels.has(place.name))) chat.open(place);
+  else chat.goHome();
+};
+addEventListener('popstate', follow);
+chat.addEventListener('ready', follow);
+await chat.start();
+
+/**
+ * The account of this session. A server that is away is asked again; a session that is over leads to the
+ * login page.
+ * @returns {Promise<import('../types.js').Account>}
+ */
+async function whoAmI() {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await get('/me');
+    } catch (problem) {
+      if (/** @type {ApiError} */ (problem).status === 401) {
+        location.replace(loginPage());
+        return new Promise(() => undefined);
+      }
+      byId('banner').hidden = false;
+      byId('banner-action').hidden = true;
+      setText(byId('banner-text'), t('banner.connecting'));
+      await new Promise((resolve) => setTimeout(resolve, backoff(attempt, Math.random())));
+    }
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * How others get in: the address to open on this network, as text and as a QR code, and with registration by
+ * invite a link that lets somebody make an account.
+ */
+
+import { get, post } from '../net/api.js';
+import { el, fill } from '../ui/dom.js';
+import { icon } from '../ui/icons.js';
+import { errorText, t, when } from '../ui/i18n.js';
+import { copyText, openDialog, toast } from '../ui/overlay.js';
+
+/** @param {import('../app/chat.js').Chat} chat */
+export function inviteDialog(chat) {
+  openDialog(t('invite'), () => [invitePanel(chat)]);
+}
+
+/** Addresses that mean "this computer" to every computer. */
+const LOOPBACK = /^https?:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|\/|$)/i;
+
+/** @param {import('../app/chat.js').Chat} chat */
+export function invitePanel(chat) {
+  const panel = el('div', { class: 'invite' });
+  const address = el('input', { attrs: { type: 'url', id: 'invite-address', inputmode: 'url', spellcheck: 'false', autocomplete: 'off' } });
+  const warning = el('p', { class: 'hint', attrs: { role: 'status' } });
+  const code = el('img', { class: 'qr', attrs: { alt: t('invite.qr'), width: 180, height: 180 } });
+  const invite = el('div', { class: 'stack' });
+  let path = '';
+  let timer = 0;
+
+  const link = () => {
+    try {
+      return new URL(path || '/', address.value.trim()).href;
+    } catch {
+      return null;
+    }
+  };
+  const draw = () => {
+    clearTimeout(timer);
+    timer = window.setTimeout(() => {
+      const target = link();
+      warning.textContent = target === null ? t('invite.badaddress') : LOOPBACK.test(target) ? t('invite.loopback') : '';
+      code.hidden = target === null || LOOPBACK.test(target);
+      if (!code.hidden) code.src = `/auth/qr.svg?text=${encodeURIComponent(target ?? '')}`;
+    }, 200);
+  };
+  address.addEventListener('input', draw);
+  code.addEventListener('error', () => {
+    code.hidden = true;
+  });
+
+  const copy = el('button', {
+    attrs: { type: 'button' },
+    on: {
+      click: async () => {
+        const target = link();
+        if (target === null) address.focus();
+        else if (await copyText(target)) toast(t('copied'));
+        else address.select();
+      },
+    },
+  }, icon('copy'), t('copy'));
+
+  const makeLink = async () => {
+    try {
+      const made = /** @type {import('../types.js').Invite} */ (await post('/invites', { uses: 1 }));
+      path = made.path;
+      const shown = el('input', { attrs: { type: 'text', readonly: true, 'aria-label': t('invite.link') } });
+      shown.value = link() ?? made.path;
+      address.addEventListener('input', () => {
+        shown.value = link() ?? made.path;
+      });
+      fill(invite, shown, el('p', { class: 'hint' }, t('invite.until', { time: when('short', Date.parse(made.expires_at)) })));
+      draw();
+      if (await copyText(shown.value)) toast(t('copied'));
+    } catch (problem) {
+      const { code: what, message } = /** @type {import('../net/api.js').ApiError} */ (problem);
+      toast(errorText(what, message), 'error');
+    }
+  };
+
+  fill(panel,
+    el('div', { class: 'invite-text stack' },
+      el('label', { attrs: { for: 'invite-address' } }, t('invite.address')),
+      el('div', { class: 'row' }, address, copy), warning, invite),
+    code);
+
+  void (async () => {
+    const [addresses, info] = await Promise.all([
+      get('/auth/addresses').then((answer) => /** @type {import('../types.js').Addresses} */ (answer).addresses, () => []),
+      get('/auth/info').then((answer) => /** @type {import('../types.js').Info} */ (answer), () => null),
+    ]);
+    const here = LOOPBACK.test(location.origin) ? '' : location.origin;
+    address.value = address.value || here || addresses[0] || '';
+    if (address.value === '') address.placeholder = 'http://192.168.1.10:8080';
+    if (addresses.length > 1) {
+      const choices = el('datalist', { attrs: { id: 'invite-addresses' } }, ...addresses.map((one) => el('option', { attrs: { value: one } })));
+      address.setAttribute('list', choices.id);
+      panel.append(choices);
+    }
+    const admin = chat.model.roles.includes('admin');
+    if (info?.registration === 'invite') {
+      fill(invite, el('p', { class: 'hint' }, t(admin ? 'invite.needed' : 'invite.askadmin')),
+        admin ? el('button', { class: 'primary', attrs: { type: 'button' }, on: { click: makeLink } }, t('invite.make')) : null);
+    } else if (info?.registration === 'closed') {
+      fill(invite, el('p', { class: 'hint' }, t('invite.closed')));
+    }
+    draw();
+    if (address.value === '') warning.textContent = t('invite.noaddress');
+  })();
+  return panel;
+}

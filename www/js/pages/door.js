@@ -1,0 +1,91 @@
+/**
+ * What the login and the registration page share.
+ */
+
+import { safeNext } from '../core/text.js';
+import { byId, el, fill } from '../ui/dom.js';
+import { placeIcons } from '../ui/icons.js';
+import { lang, setLang, t, translate } from '../ui/i18n.js';
+
+/**
+ * Prepares the page.
+ * @param {import('../ui/i18n.js').Key} title
+ * @param {() => void} [redraw] after the language was chosen
+ * @returns {string} where to go afterwards
+ */
+export function prepare(title, redraw = () => undefined) {
+  const draw = () => {
+    translate(document);
+    document.title = `${t(title)} · ${t('app')}`;
+    languages();
+    redraw();
+  };
+  placeIcons(document);
+  showPassword();
+  const next = safeNext(new URLSearchParams(location.search).get('next'));
+  byId('next', HTMLInputElement).value = next;
+  addEventListener('languagechosen', draw);
+  draw();
+  return next;
+}
+
+function languages() {
+  /** @type {[import('../ui/i18n.js').Lang, string][]} */
+  const all = [['en', 'English'], ['vi', 'Tiếng Việt']];
+  fill(byId('languages'), ...all.map(([code, name]) => el('button', {
+    class: 'quiet small', attrs: { type: 'button', lang: code, 'aria-pressed': String(lang() === code) }, on: { click: () => setLang(code) },
+  }, name)));
+}
+
+function showPassword() {
+  const button = byId('show-password');
+  const password = byId('password', HTMLInputElement);
+  button.addEventListener('click', () => {
+    const show = password.type === 'password';
+    password.type = show ? 'text' : 'password';
+    button.setAttribute('aria-pressed', String(show));
+    password.focus();
+  });
+}
+
+/**
+ * Sends the form without leaving the page, so that an error loses no input. Where this script doesn't run, the
+ * browser posts the form the plain way, and the server answers with a redirect.
+ * @param {() => Promise<void>} submit
+ */
+export function onSubmit(submit) {
+  const form = byId('form', HTMLFormElement);
+  const button = byId('submit', HTMLButtonElement);
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    if (button.disabled) return;
+    button.disabled = true;
+    form.setAttribute('aria-busy', 'true');
+    try {
+      await submit();
+    } finally {
+      button.disabled = false;
+      form.removeAttribute('aria-busy');
+    }
+  });
+}
+
+/**
+ * Shows an error beside what it is about.
+ * @param {string} where id of the error's paragraph
+ * @param {string} text
+ * @param {string} [field] id of the input to correct
+ */
+export function complain(where, text, field) {
+  byId(where).textContent = text;
+  if (!field) return;
+  const input = byId(field, HTMLInputElement);
+  input.setAttribute('aria-invalid', 'true');
+  input.focus();
+}
+
+/** Takes all complaints back. */
+export function forgive() {
+  for (const node of document.querySelectorAll('.error')) node.textContent = '';
+  for (const node of document.querySelectorAll('[aria-invalid]')) node.removeAttribute('aria-invalid');
+}

@@ -1,0 +1,34 @@
+/**
+ * The login page.
+ */
+
+import { ApiError, get, post } from '../net/api.js';
+import { byId } from '../ui/dom.js';
+import { errorText, t } from '../ui/i18n.js';
+import { complain, forgive, onSubmit, prepare } from './door.js';
+
+const next = prepare('signin.title');
+byId('register-link', HTMLAnchorElement).search = location.search;
+const username = byId('username', HTMLInputElement);
+const password = byId('password', HTMLInputElement);
+
+onSubmit(async () => {
+  forgive();
+  try {
+    await post('/login', {
+      username: username.value.trim(), password: password.value, remember: byId('remember', HTMLInputElement).checked,
+    });
+    location.assign(next);
+  } catch (problem) {
+    const { status, code, message } = /** @type {ApiError} */ (problem);
+    if (status === 401) complain('error', t('signin.wrong'), 'password');
+    else complain('error', errorText(code, message));
+  }
+});
+
+// The very first visitor has nothing to sign in with; nobody needs an offer that is closed.
+get('/auth/info').then((answer) => {
+  const info = /** @type {import('../types.js').Info} */ (answer);
+  if (info.first_run) location.replace(`/register${location.search}`);
+  byId('other').hidden = info.registration === 'closed';
+}, () => undefined);

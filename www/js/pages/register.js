@@ -1,0 +1,70 @@
+/**
+ * The registration page. The first account administers, which its maker is told; later ones may need an invite.
+ */
+
+import { isPeerId } from '../core/names.js';
+import { ApiError, get, post } from '../net/api.js';
+import { byId } from '../ui/dom.js';
+import { errorText, t } from '../ui/i18n.js';
+import { complain, forgive, onSubmit, prepare } from './door.js';
+
+/** Above this length a password is good against guessing for years. */
+const COMFORTABLE = 15;
+
+/** @type {import('../types.js').Info} */
+let info = { registration: 'open', first_run: false, password_min: 12 };
+const username = byId('username', HTMLInputElement);
+const password = byId('password', HTMLInputElement);
+const invite = byId('invite', HTMLInputElement);
+
+const next = prepare('register.title', draw);
+byId('login-link', HTMLAnchorElement).search = location.search;
+invite.value = new URLSearchParams(location.search).get('invite') ?? '';
+password.addEventListener('input', hint);
+
+get('/auth/info').then((answer) => {
+  info = /** @type {import('../types.js').Info} */ (answer);
+  draw();
+}, () => undefined);
+
+function draw() {
+  const notice = byId('notice');
+  const closed = info.registration === 'closed' && !info.first_run;
+  const byInvite = info.registration === 'invite' && !info.first_run;
+  notice.hidden = !info.first_run && !closed && !byInvite;
+  notice.textContent = info.first_run ? t('register.first') : closed ? t('register.closed') : byInvite ? t('register.byinvite') : '';
+  byId('form').hidden = closed;
+  byId('invite-field').hidden = !byInvite;
+  invite.disabled = !byInvite;
+  hint();
+}
+
+function hint() {
+  const length = [...password.value].length;
+  const words = length === 0 ? t('password.hint', { n: info.password_min })
+    : length < info.password_min ? t('password.short', { n: info.password_min - length })
+      : length < COMFORTABLE ? t('password.ok') : t('password.good');
+  byId('password-hint').textContent = words;
+  byId('password-hint').dataset.grade = length === 0 ? '' : length < info.password_min ? 'short' : length < COMFORTABLE ? 'ok' : 'good';
+}
+
+onSubmit(async () => {
+  forgive();
+  const name = username.value.trim();
+  if (!isPeerId(name)) return complain('username-error', t('username.bad'), 'username');
+  if ([...password.value].length < info.password_min) {
+    return complain('password-error', t('password.tooshort', { n: info.password_min }), 'password');
+  }
+  try {
+    await post('/register', { username: name, password: password.value, ...(invite.disabled ? {} : { invite: invite.value.trim() }) });
+    location.assign(next);
+  } catch (problem) {
+    const { code, message } = /** @type {ApiError} */ (problem);
+    const text = errorText(code, message);
+    if (/user|name/.test(code)) complain('username-error', text, 'username');
+    else if (/password/.test(code)) complain('password-error', text, 'password');
+    else if (/invite/.test(code)) complain('error', text, 'invite');
+    else complain('error', text);
+  }
+  return undefined;
+});

@@ -1,0 +1,126 @@
+/**
+ * The JSON that the services speak (the Rust crate `wire` is the original), as types for the checker.
+ * This module has no code.
+ *
+ * @typedef {object} Account            Answer of `GET /me`, `POST /login`, `POST /register`.
+ * @property {string} username
+ * @property {string} user_id
+ * @property {string[]} roles           `admin`, `member`, `bot`
+ * @property {string} created_at
+ *
+ * @typedef {object} Info               Answer of `GET /auth/info`.
+ * @property {'open'|'invite'|'closed'} registration
+ * @property {boolean} first_run        No account exists yet: the first one administers.
+ * @property {number} password_min
+ *
+ * @typedef {object} Addresses          Answer of `GET /auth/addresses`.
+ * @property {string[]} addresses
+ *
+ * @typedef {object} Invite             Answer of `POST /invites`.
+ * @property {string} code
+ * @property {string} path              `/register?invite=CODE`
+ * @property {string} expires_at
+ * @property {number} uses
+ *
+ * @typedef {object} Channel            A channel as the caller sees it.
+ * @property {string} channel
+ * @property {boolean} private
+ * @property {boolean} joined
+ * @property {number} members_count
+ * @property {number} head_seq          The newest message's `seq`; 0 when empty.
+ * @property {number} read_seq
+ * @property {number} unread
+ *
+ * @typedef {object} Channels
+ * @property {Channel[]} channels
+ * @property {number} count
+ *
+ * @typedef {object} Membership         Answer to creating, joining and leaving.
+ * @property {string} channel
+ * @property {string} peer_id
+ * @property {boolean} joined
+ * @property {number} members_count
+ *
+ * @typedef {object} Presence
+ * @property {string} peer_id
+ * @property {boolean} active           Heard from lately.
+ * @property {boolean} online           Holds a live stream right now.
+ * @property {string|null} last_seen
+ *
+ * @typedef {object} Members
+ * @property {string} channel
+ * @property {Presence[]} members
+ * @property {number} count
+ *
+ * @typedef {object} Peers
+ * @property {Presence[]} peers
+ * @property {number} count
+ *
+ * @typedef {object} StoredMessage      One message of a channel.
+ * @property {string} from
+ * @property {string} message
+ * @property {string} timestamp         RFC 3339, UTC
+ * @property {number} seq               1, 2, 3, … in its channel, without gaps.
+ * @property {string} id
+ *
+ * @typedef {object} Messages           A page of history, oldest first.
+ * @property {string} channel
+ * @property {StoredMessage[]} messages
+ * @property {number} count
+ * @property {number} head_seq
+ *
+ * @typedef {object} Broadcasted        Answer of `POST /broadcast-peer`, after the message is on disk.
+ * @property {string} channel
+ * @property {string} id
+ * @property {number} seq
+ * @property {string} timestamp
+ * @property {boolean} [duplicate]
+ *
+ * @typedef {'queued'|'delivered'|'unknown'} Delivery
+ *
+ * @typedef {object} Sent               Answer of `POST /send-peer`, after the message is on disk.
+ * @property {string} id
+ * @property {string} timestamp
+ * @property {Delivery} delivery
+ * @property {boolean} [duplicate]
+ *
+ * @typedef {object} DirectMessage
+ * @property {string} id
+ * @property {string} from
+ * @property {string} to
+ * @property {string} message
+ * @property {string} timestamp
+ *
+ * @typedef {object} DirectRef
+ * @property {string} from
+ * @property {string} id
+ *
+ * @typedef {object} Mailbox
+ * @property {DirectMessage[]} messages
+ * @property {number} count
+ * @property {boolean} more
+ *
+ * @typedef {object} Deliveries
+ * @property {{id: string, delivery: Delivery}[]} deliveries
+ *
+ * @typedef {object} ReadMarker
+ * @property {string} channel
+ * @property {number} read_seq
+ * @property {number} unread
+ *
+ * What a live stream carries; `cursor` is on each of them over WebSocket.
+ * @typedef {{type: 'hello', peer_id: string, heartbeat: number}} HelloEvent
+ * @typedef {{type: 'message', channel: string} & StoredMessage} MessageEvent
+ * @typedef {{type: 'direct'} & DirectMessage} DirectEvent
+ * @typedef {{type: 'delivered', id: string, to: string}} DeliveredEvent
+ * @typedef {{type: 'presence'} & Presence} PresenceEvent
+ * @typedef {{type: 'membership', channel: string, peer_id: string, joined: boolean, members_count: number}} MembershipEvent
+ * @typedef {{type: 'channel', channel: string}} ChannelEvent
+ * @typedef {{type: 'read', channel: string, read_seq: number}} ReadEvent
+ * @typedef {{type: 'reset', reason: 'too_old'|'restarted'|'slow_reader'}} ResetEvent
+ * @typedef {{type: 'heartbeat'}|{type: 'pong'}} QuietEvent
+ * @typedef {HelloEvent|MessageEvent|DirectEvent|DeliveredEvent|PresenceEvent|MembershipEvent
+ *   |ChannelEvent|ReadEvent|ResetEvent|QuietEvent} LiveEvent
+ */
+
+export {};

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { applyChannels, applyEvent, createModel, setMembers, totalUnread, unreadOf } from '../js/core/model.js';
+import { mergePage } from '../js/core/log.js';
+
+const info = (channel, more = {}) => ({
+  channel, private: false, joined: true, members_count: 2, head_seq: 0, read_seq: 0, unread: 0, ...more,
+});
+const said = (channel, seq, from = 'bob', id = `${from}-${seq}`) => ({
+  type: 'message', channel, seq, id, from, message: 'hi', timestamp: '2025-11-05T10:30:00.000Z',
+});
+const model = (...channels) => {
+  const made = createModel('Alice');
+  applyChannels(made, channels);
+  return made;
+};
+
+test('unread is what stands between the marker and the head', () => {
+  const one = model(info('general', { head_seq: 9, read_seq: 4 }), info('other', { joined: false, head_seq: 7 }));
+  assert.equal(unreadOf(one.channels.get('general')), 5);
+  assert.equal(totalUnread(one), 5);
+});
+
+test('a message of another raises unread and is announced once', () => {
+  const one = model(info('general'));
+  assert.deepEqual(applyEvent(one, said('general', 1)).map((effect) => effect.do), ['arrived']);
+  assert.deepEqual(applyEvent(one, said('general', 1)), []);
+  assert.equal(unreadOf(one.channels.get('general')), 1);
+});
+
+test('an own message from another device is read already and settles the outbox', () => {
+  const one = model(info('general'));
+  assert.deepEqual(applyEvent(one, said('general', 1, 'alice', 'x')), [{ do: 'own-message', id: 'x' }]);
+  assert.equal(unreadOf(one.channels.get('general')), 0);
+});
+
+test('an own message behind unread ones leaves them unread', () => {
+  const one = model(info('general', { head_seq: 3, read_seq: 1 }));
+  applyEvent(one, said('general', 4, 'alice'));
+  assert.equal(unreadOf(one.channels.get('general')), 3);
+});
+
+test('a gap asks for the messages between', () => {
+  const one = model(info('general'));
+  mergePage(one.channels.get('general').log, [], 0);
+  const effects = applyEvent(one, said('general', 3));
+  assert.ok(effects.some((effect) => effect.do === 'fetch-newer' && effect.channel === 'general'));
+});
+
+test('a message in an unknown channel asks for the list of channels', () => {
+  assert.equal(applyEvent(model(), said('new', 1))[0].do, 'channels');
+});
+
+test('the read marker of another device counts, and never goes back', () => {
+  const one = model(info('general', { head_seq: 5 }));
+  applyEvent(one, { type: 'read', channel: 'general', read_seq: 5 });
+  applyEvent(one, { type: 'read', channel: 'general', read_seq: 2 });
+  assert.equal(unreadOf(one.channels.get('general')), 0);
+  applyChannels(one, [info('general', { head_seq: 5, read_seq: 1 })]);
+  assert.equal(unreadOf(one.channels.get('general')), 0);
+});
+
+test('leaving a public channel keeps it in the list, leaving a private one removes it', () => {
+  const one = model(info('open'), info('secret', { private: true }));
+  const gone = (channel) => ({ type: 'membership', channel, peer_id: 'ALICE', joined: false, members_count: 1 });
+  assert.deepEqual(applyEvent(one, gone('open')), [{ do: 'left', channel: 'open' }]);
+  applyEvent(one, gone('secret'));
+  assert.equal(one.channels.get('open').joined, false);
+  assert.equal(one.channels.has('secret'), false);
+});
+
+test('members come and go by events, in any spelling', () => {
+  const one = model(info('general'));
+  setMembers(one, 'general', [{ peer_id: 'Bob', active: true, online: true, last_seen: null }]);
+  applyEvent(one, { type: 'membership', channel: 'general', peer_id: 'bob', joined: false, members_count: 0 });
+  assert.equal(one.channels.get('general').members.size, 0);
+  const news = applyEvent(one, { type: 'membership', channel: 'general', peer_id: 'Carol', joined: true, members_count: 1 });
+  assert.deepEqual(news, [{ do: 'members', channel: 'general' }]);
+});
+
+test('a reset reloads, and an event of tomorrow is no error', () => {
+  assert.deepEqual(applyEvent(model(), { type: 'reset', reason: 'restarted' }), [{ do: 'reload' }]);
+  assert.deepEqual(applyEvent(model(), { type: 'something_new' }), []);
+});

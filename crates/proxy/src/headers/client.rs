@@ -43,6 +43,12 @@ impl Client {
         &self.address
     }
 
+    /// How the client came: `http` or `https`.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        self.scheme
+    }
+
     pub(super) fn proto(&self) -> HeaderValue {
         HeaderValue::from_static(self.scheme)
     }

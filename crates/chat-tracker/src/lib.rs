@@ -1,17 +1,43 @@
 //! The tracker: peers, channels, durable messages, live events.
 //!
 //! # Layout
+//! - [`settings`]: the flags, and what they come to.
+//! - [`tracker`]: [`Tracker`], the parts together; [`run`] serves it.
+//! - [`router`]: the table of all routes.
+//! - `api`: the handlers: HTTP in, HTTP out, and the OpenAPI document.
+//! - [`calls`]: what the calls do, for HTTP and WebSocket alike.
+//! - [`caller`]: who calls, and as which peer it may act.
+//! - `extract`, `answer`: bodies and queries in, envelopes out.
+//! - [`identity`]: signed identities, verified offline.
+//! - `http_client`: asks backend-auth.
+//! - `rate`: how often a peer may call.
 //! - [`peers`]: who is known, where they listen and who owns them.
 //! - [`channels`]: which channels there are and who is in them.
 //! - `store`: what must not be lost, in SQLite; one writer with group commit.
 //! - [`hub`]: live events: a log of them, and a bounded queue for each reader.
 //! - [`presence`]: who is there.
 //! - [`metrics`]: the numbers on the admin address.
+//! - [`clock`]: times on the wire.
 
+mod answer;
+mod api;
+pub mod caller;
+pub mod calls;
 pub mod channels;
 pub mod clock;
+mod extract;
+pub mod http_client;
 pub mod hub;
+pub mod identity;
 pub mod metrics;
 pub mod peers;
 pub mod presence;
+mod rate;
+pub mod router;
+pub mod settings;
 mod store;
+pub mod tracker;
+
+pub use caller::Caller;
+pub use store::OpenError;
+pub use tracker::{Tracker, run};

@@ -28,9 +28,9 @@ use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::peers::Peers;
 
-pub(crate) use channels::{Create, Join, Leave, MarkRead};
-pub(crate) use mailbox::{Acknowledge, Expire, Queue};
-pub(crate) use messages::Append;
+pub(crate) use channels::{Create, Join, Leave, MarkRead, markers};
+pub(crate) use mailbox::{Acknowledge, Expire, Queue, Room, deliveries, waiting};
+pub(crate) use messages::{Append, Page, page};
 pub(crate) use peers::{Register, SignIn};
 pub use schema::OpenError;
 pub(crate) use writer::Command;
@@ -43,7 +43,7 @@ const FILE: &str = "tracker.db";
 
 /// How the store works.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The folder of the database.
     pub data_dir: PathBuf,
     /// Commands in one commit at most.

@@ -9,7 +9,6 @@ use wire::PeerId;
 
 use super::channels::{Joined, add_member, announce_join};
 use super::{Command, Failure, Live, Refusal};
-use crate::channels::MemberSet;
 use crate::peers::{PeerKey, Registration};
 
 /// Where an account comes in.
@@ -136,9 +135,4 @@ fn put(
             |row| row.get(0),
         )?;
     Ok(Registration { peer, id, ip, port, owner })
-}
-
-/// The members of a set, for an event's audience; empty when the channel is gone.
-pub(super) fn or_nobody(members: Option<Arc<MemberSet>>) -> Arc<MemberSet> {
-    members.unwrap_or_default()
 }

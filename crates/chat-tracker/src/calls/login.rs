@@ -1,0 +1,96 @@
+//! `POST /login`: backend-auth is asked, so that curl against the tracker alone can sign in.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, COOKIE, HeaderValue, RETRY_AFTER, SET_COOKIE};
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use serde::Deserialize;
+use service::Problem;
+use wire::auth::{AccessToken, Login};
+
+use crate::caller::Origin;
+use crate::http_client::{AskError, ask};
+use crate::tracker::Tracker;
+
+/// What backend-auth says when it refuses.
+#[derive(Deserialize)]
+struct Refused {
+    message: String,
+}
+
+/// Signs in at backend-auth and exchanges the session for a token.
+///
+/// # Errors
+/// 401 and 429 as backend-auth says it, 503 when it is down.
+pub async fn login(
+    tracker: &Tracker,
+    from: &Origin,
+    request: &Login,
+) -> Result<AccessToken, Problem> {
+    let body = serde_json::to_vec(request).map_err(|error| Problem::internal(&error))?;
+    let forwarded = HeaderValue::from_str(from.forwarded_for());
+    let forwarded = forwarded.map_err(|error| Problem::internal(&error))?;
+    let sign_in = post("/login", &forwarded)
+        .header(CONTENT_TYPE, "application/json")
+        .body(Full::new(Bytes::from(body)))
+        .map_err(|error| Problem::internal(&error))?;
+    let answer = ask(tracker.identity.auth_url(), sign_in).await.map_err(unavailable)?;
+    if !answer.status().is_success() {
+        return Err(refused(&answer));
+    }
+    // The session lives as long as this exchange needs it; only its token goes to the caller.
+    let cookies = cookies(&answer)?;
+    let exchange = post("/token", &forwarded)
+        .header(COOKIE, cookies)
+        .body(Full::new(Bytes::new()))
+        .map_err(|error| Problem::internal(&error))?;
+    let answer = ask(tracker.identity.auth_url(), exchange).await.map_err(unavailable)?;
+    if !answer.status().is_success() {
+        return Err(refused(&answer));
+    }
+    serde_json::from_slice(answer.body()).map_err(|error| {
+        tracing::error!(%error, "backend-auth's answer to POST /token can't be read");
+        Problem::unavailable("auth_unavailable", "backend-auth gave an unreadable answer", 2)
+    })
+}
+
+fn post(path: &str, forwarded: &HeaderValue) -> http::request::Builder {
+    Request::post(path).header("x-forwarded-for", forwarded)
+}
+
+fn cookies(answer: &Response<Bytes>) -> Result<HeaderValue, Problem> {
+    let pairs: Vec<&str> = answer
+        .headers()
+        .get_all(SET_COOKIE)
+        .iter()
+        .filter_map(|cookie| cookie.to_str().ok()?.split(';').next())
+        .collect();
+    HeaderValue::from_str(&pairs.join("; ")).map_err(|error| Problem::internal(&error))
+}
+
+fn unavailable(error: AskError) -> Problem {
+    tracing::warn!(%error, "backend-auth can't be asked");
+    Problem::unavailable("auth_unavailable", "backend-auth doesn't answer now: try again", 2)
+}
+
+/// What backend-auth refuses goes on to the caller as it is; what it can't do is 503.
+fn refused(answer: &Response<Bytes>) -> Problem {
+    let told = serde_json::from_slice::<Refused>(answer.body()).ok();
+    let message = told.map_or_else(|| "backend-auth refused".to_owned(), |told| told.message);
+    match answer.status() {
+        StatusCode::UNAUTHORIZED => Problem::unauthenticated(message),
+        StatusCode::TOO_MANY_REQUESTS => {
+            let wait = answer.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok());
+            let wait = wait.and_then(|wait| wait.parse().ok()).unwrap_or(1);
+            Problem::too_many_requests(message, wait)
+        }
+        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::bad_request("invalid_body", message)
+        }
+        StatusCode::FORBIDDEN => Problem::forbidden("forbidden", message),
+        status => {
+            tracing::warn!(%status, "backend-auth could not sign a caller in");
+            Problem::unavailable("auth_unavailable", "backend-auth can't do this now", 2)
+        }
+    }
+}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mergeRecord, place, recordOf, talkWith, undelivered, unseen } from '../js/core/directs.js';
-import { talkRows } from '../js/core/timeline.js';
+import { mergeRecord, place, recordOf, talkWith, undelivered, unseen } from '../../www/js/core/directs.js';
+import { talkRows } from '../../www/js/core/timeline.js';
 
 const direct = (id, from, to, at = id) => ({ id, from, to, message: `text ${id}`, timestamp: `2025-11-05T10:30:0${at}.000Z` });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { append, atStart, emptyLog, firstSeq, lastSeq, mergePage, missing, trim } from '../js/core/log.js';
+import { append, atStart, emptyLog, firstSeq, lastSeq, mergePage, missing, trim } from '../../www/js/core/log.js';
 
 const message = (seq) => ({ seq, id: `m${seq}`, from: 'bob', message: `text ${seq}`, timestamp: '2025-11-05T10:30:00.000Z' });
 const page = (from, to) => Array.from({ length: to - from + 1 }, (_, at) => message(from + at));

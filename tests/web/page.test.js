@@ -3,15 +3,15 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import en from '../js/i18n/en.js';
-import vi from '../js/i18n/vi.js';
+import en from '../../www/js/i18n/en.js';
+import vi from '../../www/js/i18n/vi.js';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = fileURLToPath(new URL('../../www/', import.meta.url));
 const files = (folder) => readdirSync(folder).flatMap((name) => {
   const path = join(folder, name);
   return statSync(path).isDirectory() ? files(path) : [path];
 });
-const own = files(root).filter((path) => !path.includes(`${root}tests`));
+const own = files(root);
 const sources = own.filter((path) => path.endsWith('.js'));
 const pages = own.filter((path) => path.endsWith('.html'));
 const text = (path) => readFileSync(path, 'utf8');

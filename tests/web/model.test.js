@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { applyChannels, applyEvent, createModel, setMembers, totalUnread, unreadOf } from '../js/core/model.js';
-import { mergePage } from '../js/core/log.js';
+import { applyChannels, applyEvent, createModel, setMembers, totalUnread, unreadOf } from '../../www/js/core/model.js';
+import { mergePage } from '../../www/js/core/log.js';
 
 const info = (channel, more = {}) => ({
   channel, private: false, joined: true, members_count: 2, head_seq: 0, read_seq: 0, unread: 0, ...more,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Outbox, verdictOf } from '../js/core/outbox.js';
+import { Outbox, verdictOf } from '../../www/js/core/outbox.js';
 
 const item = (id, target = 'general', created = 1) => ({ id, kind: 'channel', target, text: id, created, state: 'pending' });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { emptyLog, mergePage } from '../js/core/log.js';
-import { channelRows } from '../js/core/timeline.js';
+import { emptyLog, mergePage } from '../../www/js/core/log.js';
+import { channelRows } from '../../www/js/core/timeline.js';
 
 const start = new Date(2025, 10, 5, 10, 0, 0).getTime();
 const message = (seq, from, minutes) => ({

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { excerpt, parts, safeHref, safeNext } from '../js/core/text.js';
-import { byteLength, hueOf, initials, isChannelName, isPeerId, messageId, tidyChannelName } from '../js/core/names.js';
-import { backoff } from '../js/core/backoff.js';
-import { hashOf, placeOf } from '../js/core/route.js';
+import { excerpt, parts, safeHref, safeNext } from '../../www/js/core/text.js';
+import { byteLength, hueOf, initials, isChannelName, isPeerId, messageId, tidyChannelName } from '../../www/js/core/names.js';
+import { backoff } from '../../www/js/core/backoff.js';
+import { hashOf, placeOf } from '../../www/js/core/route.js';
 
 test('web addresses become links without the punctuation around them', () => {
   assert.deepEqual(parts('see (https://example.org/a_(b)), or http://x.vn.'), [

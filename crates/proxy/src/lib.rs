@@ -1,14 +1,55 @@
 //! The reverse proxy: routes by host and path, asks backend-auth, streams everything.
 //!
 //! # Layout
+//! What is configured:
 //! - [`config`]: proxy.conf, read and checked.
-//! - [`routes`]: host and path to route; pure.
-//! - [`target`]: host and path of a request, in one canonical form; pure.
-//! - [`headers`]: what is taken out and put in on the way through; pure.
 //! - [`check`]: the text of `proxy check`.
+//!
+//! What is decided about a request; pure:
+//! - [`target`]: its host and path, in one canonical form.
+//! - [`routes`]: host and path to route.
+//! - [`headers`]: what is taken out and put in on the way through.
+//!
+//! What moves it:
+//! - `forward`: one request from head to answer; the file to read first.
+//! - `auth`: asks who sent it, and remembers.
+//! - `body`: bodies passed on piece by piece.
+//! - `upgrade`: WebSocket tunnels.
+//! - `error`: what can go wrong, and the one table of answers.
+//!
+//! Where it goes:
+//! - `upstream`: which server is next.
+//! - `pool`, `link`: the connections to one server; one connection.
+//! - `resolve`, `health`: which addresses there are, and which of them are well.
+//!
+//! What runs it:
+//! - [`server`]: [`Proxy`], its threads.
+//! - `worker`: one thread: listeners, connections, drain.
+//! - `site`: a configuration as one worker serves it.
+//! - `watch`: deadlines without timers.
+//! - [`log`], `stats`: one line a request, and counters.
 
+mod auth;
+mod body;
 pub mod check;
 pub mod config;
+mod error;
+mod forward;
 pub mod headers;
+mod health;
+mod link;
+pub mod log;
+mod pool;
+mod resolve;
 pub mod routes;
+pub mod server;
+mod site;
+mod stats;
 pub mod target;
+mod upgrade;
+mod upstream;
+mod watch;
+mod worker;
+
+pub use config::Config;
+pub use server::{Options, Proxy};

@@ -1,0 +1,471 @@
+//! Forward-auth: asks backend-auth who sent a request, and remembers the answer for a few seconds.
+//!
+//! 1. Only session cookies and `Authorization` count as a credential; without one nobody is asked.
+//! 2. The call is `GET` with a handful of headers, made anew: nothing else of the client's reaches it.
+//! 3. 200 with an identity lets the request pass, 401 and 403 refuse it. Anything else, or no answer in
+//!    time, is 503: never open. 200 without an identity is 502.
+//! 4. A decision is kept per worker under the SHA-256 of the credential. Requests that need the same
+//!    decision wait for one call. Failures are never kept, a refusal for a second at most, and an identity
+//!    only until its token has 20 s left, so that the upstream never sees one about to expire.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SET_COOKIE};
+use http::request::Parts;
+use http::{Method, Request, StatusCode, Uri};
+use http_body::Body as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
+
+use crate::body::RequestBody;
+use crate::config::Auth;
+use crate::error::{Failure, REQUEST_ID};
+use crate::headers::Client;
+use crate::link::SendError;
+use crate::pool::Lease;
+use crate::site::Site;
+use crate::stats::Stats;
+use crate::target::Refused;
+use crate::upstream::{Tried, Upstream};
+use crate::watch::{millis, now_ms};
+
+/// How long a refusal is remembered: a user who has just signed in mustn't wait.
+const REFUSAL_MS: u64 = 1_000;
+/// An identity with less life left than this is not handed out again.
+const LIFE_LEFT: u64 = 20;
+/// Decisions remembered by one worker, at most.
+const REMEMBERED: usize = 20_000;
+/// How much of a decision's body is read, so that its connection can be used again.
+const BODY: usize = 64 * 1024;
+
+const X_FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// What backend-auth said.
+#[derive(Debug, Clone)]
+pub(crate) struct Decision {
+    /// Yes or no.
+    pub(crate) verdict: Verdict,
+    /// Cookies for the client: a session that was renewed, or one that ended.
+    pub(crate) set_cookie: Vec<HeaderValue>,
+}
+
+/// Yes or no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Who it is, signed.
+    Pass(HeaderValue),
+    /// Nobody known.
+    Unauthenticated,
+    /// Known, but not allowed.
+    Forbidden,
+}
+
+/// Why there is no decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Undecided {
+    /// No answer, or none that says anything.
+    Unavailable,
+    /// A yes without an identity.
+    WithoutIdentity,
+}
+
+type Outcome = Result<Rc<Decision>, Undecided>;
+type Key = [u8; 32];
+
+/// Asks about sessions, and remembers.
+pub(crate) struct Gate {
+    config: Auth,
+    cache: RefCell<HashMap<Key, Entry>>,
+    swept: Cell<u64>,
+}
+
+enum Entry {
+    Known { decision: Rc<Decision>, until: u64 },
+    Asking(Rc<Flight>),
+}
+
+/// A call under way, and those who wait for it.
+#[derive(Default)]
+struct Flight {
+    outcome: RefCell<Option<Outcome>>,
+    landed: Notify,
+}
+
+/// What a client shows to prove who it is.
+pub(crate) struct Credential {
+    key: Key,
+    /// The session cookies alone, as a `Cookie` header.
+    cookie: Option<HeaderValue>,
+    authorization: Option<HeaderValue>,
+}
+
+impl Gate {
+    pub(crate) fn new(config: Auth) -> Self {
+        Self { config, cache: RefCell::default(), swept: Cell::new(0) }
+    }
+
+    /// What proxy.conf says.
+    pub(crate) fn config(&self) -> &Auth {
+        &self.config
+    }
+
+    /// The credential of a request; `None` if it has none.
+    ///
+    /// # Errors
+    /// When a session cookie or `Authorization` occurs twice: two readers could take different ones.
+    pub(crate) fn credential(&self, headers: &HeaderMap) -> Result<Option<Credential>, Failure> {
+        let mut authorizations = headers.get_all(AUTHORIZATION).iter();
+        let authorization = authorizations.next();
+        if authorizations.next().is_some() {
+            return Err(doubled());
+        }
+        let mut cookie = Vec::new();
+        let mut seen = 0_u64;
+        for line in headers.get_all(COOKIE) {
+            for pair in line.as_bytes().split(|&byte| byte == b';') {
+                let pair = pair.trim_ascii();
+                let Some(equals) = pair.iter().position(|&byte| byte == b'=') else { continue };
+                let name = pair[..equals].trim_ascii_end();
+                let known = self.config.cookies.iter().position(|one| one.as_bytes() == name);
+                let Some(place) = known else { continue };
+                let mark = 1_u64 << (place % 64);
+                if seen & mark != 0 {
+                    return Err(doubled());
+                }
+                seen |= mark;
+                if !cookie.is_empty() {
+                    cookie.extend_from_slice(b"; ");
+                }
+                cookie.extend_from_slice(pair);
+            }
+        }
+        if cookie.is_empty() && authorization.is_none() {
+            return Ok(None);
+        }
+        let mut hash = Sha256::new();
+        hash.update(&cookie);
+        // A byte that no header value contains keeps the two apart.
+        hash.update([0]);
+        hash.update(authorization.map_or(&b""[..], HeaderValue::as_bytes));
+        let cookie = (!cookie.is_empty()).then(|| HeaderValue::from_bytes(&cookie).ok()).flatten();
+        let key = hash.finalize().into();
+        Ok(Some(Credential { key, cookie, authorization: authorization.cloned() }))
+    }
+
+    /// Who a credential belongs to.
+    pub(crate) async fn decide(
+        &self,
+        site: &Rc<Site>,
+        stats: &Stats,
+        credential: Credential,
+        parts: &Parts,
+        client: &Client,
+        id: &HeaderValue,
+    ) -> Result<Rc<Decision>, Failure> {
+        let found = match self.cache.borrow().get(&credential.key) {
+            Some(Entry::Known { decision, until }) if now_ms() < *until => {
+                stats.auth_hits.add(1);
+                return Ok(decision.clone());
+            }
+            Some(Entry::Asking(flight)) => Some(flight.clone()),
+            _ => None,
+        };
+        let flight = match found {
+            Some(flight) => {
+                stats.auth_hits.add(1);
+                flight
+            }
+            None => {
+                stats.auth_misses.add(1);
+                self.ask(site, credential, parts, client, id)
+            }
+        };
+        // The call has the same limit; this one is for a call that can't end.
+        let patience = self.config.timeout + Duration::from_millis(500);
+        let landed = tokio::time::timeout(patience, flight.landed()).await;
+        landed.unwrap_or(Err(Undecided::Unavailable)).map_err(|undecided| match undecided {
+            Undecided::Unavailable => Failure::AuthUnavailable,
+            Undecided::WithoutIdentity => Failure::AuthWithoutIdentity,
+        })
+    }
+
+    /// Starts a call in a task of its own: it outlives the request that needed it first.
+    fn ask(
+        &self,
+        site: &Rc<Site>,
+        credential: Credential,
+        parts: &Parts,
+        client: &Client,
+        id: &HeaderValue,
+    ) -> Rc<Flight> {
+        let flight = Rc::new(Flight::default());
+        let key = credential.key;
+        let caching = !self.config.cache.is_zero();
+        if caching {
+            self.cache.borrow_mut().insert(key, Entry::Asking(flight.clone()));
+        }
+        let head = self.head(credential, parts, client, id);
+        let (site, landing) = (site.clone(), flight.clone());
+        tokio::task::spawn_local(async move {
+            let Some(gate) = &site.gate else { return };
+            let asked = tokio::time::timeout(gate.config.timeout, gate.call(&site, head)).await;
+            let outcome = asked.unwrap_or_else(|_| {
+                tracing::warn!("backend-auth did not decide in time");
+                Err(Undecided::Unavailable)
+            });
+            if caching {
+                gate.remember(key, &outcome);
+            }
+            *landing.outcome.borrow_mut() = Some(outcome);
+            landing.landed.notify_waiters();
+        });
+        flight
+    }
+
+    fn remember(&self, key: Key, outcome: &Outcome) {
+        let mut cache = self.cache.borrow_mut();
+        let life = outcome.as_ref().ok().map(|decision| match &decision.verdict {
+            Verdict::Pass(identity) => {
+                let left = expiry(identity).map(|expiry| {
+                    expiry.saturating_sub(unix_now()).saturating_sub(LIFE_LEFT).saturating_mul(1000)
+                });
+                millis(self.config.cache).min(left.unwrap_or(u64::MAX))
+            }
+            Verdict::Unauthenticated | Verdict::Forbidden => millis(self.config.cache).min(REFUSAL_MS),
+        });
+        match (outcome, life) {
+            // A renewed session must reach its client once, not every client request for seconds.
+            (Ok(decision), Some(life @ 1..)) if decision.set_cookie.is_empty() => {
+                let entry = Entry::Known { decision: decision.clone(), until: now_ms() + life };
+                if cache.len() < REMEMBERED {
+                    cache.insert(key, entry);
+                } else {
+                    cache.remove(&key);
+                }
+            }
+            _ => {
+                cache.remove(&key);
+            }
+        }
+    }
+
+    /// Forgets what is too old.
+    pub(crate) fn sweep(&self) {
+        if now_ms().saturating_sub(self.swept.get()) < 1_000 {
+            return;
+        }
+        self.swept.set(now_ms());
+        self.cache.borrow_mut().retain(|_, entry| match entry {
+            Entry::Known { until, .. } => now_ms() < *until,
+            Entry::Asking(_) => true,
+        });
+    }
+
+    /// The headers of the call: these and no others.
+    fn head(&self, credential: Credential, parts: &Parts, client: &Client, id: &HeaderValue) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(10);
+        if let Some(cookie) = credential.cookie {
+            headers.insert(COOKIE, cookie);
+        }
+        if let Some(authorization) = credential.authorization {
+            headers.insert(AUTHORIZATION, authorization);
+        }
+        if let Some(origin) = parts.headers.get(ORIGIN) {
+            headers.insert(ORIGIN, origin.clone());
+        }
+        if let Some(host) = parts.headers.get(HOST) {
+            headers.insert(X_FORWARDED_HOST, host.clone());
+        }
+        let uri = parts.uri.path_and_query().map_or("/", |uri| uri.as_str());
+        if let Ok(uri) = HeaderValue::from_str(uri) {
+            headers.insert(X_FORWARDED_URI, uri);
+        }
+        if let Ok(method) = HeaderValue::from_str(parts.method.as_str()) {
+            headers.insert(X_FORWARDED_METHOD, method);
+        }
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(client.scheme()));
+        headers.insert(X_FORWARDED_FOR, client.address().clone());
+        headers.insert(REQUEST_ID, id.clone());
+        headers
+    }
+
+    async fn call(&self, site: &Site, headers: HeaderMap) -> Outcome {
+        let Some(upstream) = site.upstreams.get(self.config.upstream) else {
+            return Err(Undecided::Unavailable);
+        };
+        let (response, mut lease) = self.exchange(upstream, headers).await.map_err(|reason| {
+            tracing::warn!(upstream = &*upstream.config.name, reason, "backend-auth can't be asked");
+            Undecided::Unavailable
+        })?;
+        let (mut head, body) = response.into_parts();
+        read_out(body, &mut lease).await;
+        drop(lease);
+        let set_cookie = head.headers.get_all(SET_COOKIE).iter().cloned().collect();
+        let verdict = match head.status {
+            status if status.is_success() => match head.headers.remove(&self.config.identity_header) {
+                Some(identity) if !identity.is_empty() => Verdict::Pass(identity),
+                _ => {
+                    tracing::error!("backend-auth said yes without an identity");
+                    return Err(Undecided::WithoutIdentity);
+                }
+            },
+            StatusCode::UNAUTHORIZED => Verdict::Unauthenticated,
+            StatusCode::FORBIDDEN => Verdict::Forbidden,
+            status => {
+                tracing::warn!(%status, "backend-auth gave no decision");
+                return Err(Undecided::Unavailable);
+            }
+        };
+        Ok(Rc::new(Decision { verdict, set_cookie }))
+    }
+
+    /// Sends the call; once more if a connection from the pool turns out to be dead.
+    async fn exchange(
+        &self,
+        upstream: &Upstream,
+        headers: HeaderMap,
+    ) -> Result<(http::Response<hyper::body::Incoming>, Lease), &'static str> {
+        let uri: Uri = self.config.path.parse().map_err(|_| "the path is no path")?;
+        let mut tried = Tried::default();
+        loop {
+            let mut lease = upstream.acquire(&mut tried).await.map_err(|failure| failure.class())?;
+            let mut request = Request::new(RequestBody::Empty);
+            *request.method_mut() = Method::GET;
+            *request.uri_mut() = uri.clone();
+            *request.headers_mut() = headers.clone();
+            if let Ok(host) = HeaderValue::from_str(&lease.endpoint().label) {
+                request.headers_mut().insert(HOST, host);
+            }
+            let reused = lease.is_reused();
+            let never = |_: &mut std::task::Context<'_>| std::task::Poll::<()>::Pending;
+            match lease.send(request, never).await {
+                Ok(response) => return Ok((response, lease)),
+                Err(_) if reused => {}
+                Err(SendError::Unsent(_)) => tried.note(lease.endpoint().addr),
+                Err(SendError::Broken { .. } | SendError::Stopped(())) => {
+                    return Err("the connection broke off");
+                }
+            }
+        }
+    }
+}
+
+impl Flight {
+    async fn landed(&self) -> Outcome {
+        loop {
+            if let Some(outcome) = &*self.outcome.borrow() {
+                return outcome.clone();
+            }
+            // One thread: nothing lands between the look and the wait.
+            self.landed.notified().await;
+        }
+    }
+}
+
+async fn read_out(body: hyper::body::Incoming, lease: &mut Lease) {
+    let mut body = body;
+    let mut read = 0;
+    while read < BODY && !body.is_end_stream() {
+        let frame =
+            std::future::poll_fn(|cx| lease.poll_with(cx, |cx| Pin::new(&mut body).poll_frame(cx))).await;
+        match frame {
+            Some(Ok(frame)) => read += frame.data_ref().map_or(0, bytes::Bytes::len),
+            Some(Err(_)) | None => return,
+        }
+    }
+}
+
+fn doubled() -> Failure {
+    Failure::Rejected(Refused::new(
+        StatusCode::BAD_REQUEST,
+        "doubled_credential",
+        "a session cookie or Authorization may be sent only once",
+    ))
+}
+
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
+}
+
+/// `exp` of a JWT, read and not verified: it only shortens how long the token is kept.
+fn expiry(token: &HeaderValue) -> Option<u64> {
+    let payload = token.to_str().ok()?.split('.').nth(1)?;
+    let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?;
+    serde_json::from_slice::<serde_json::Value>(&payload).ok()?.get("exp")?.as_u64()
+}
+
+/// Whether a browser asks for a page, so that a login page is of more use than an error.
+pub(crate) fn wants_page(method: &Method, headers: &HeaderMap, upgrade: bool) -> bool {
+    if *method != Method::GET || upgrade || headers.contains_key(AUTHORIZATION) {
+        return false;
+    }
+    match headers.get("sec-fetch-mode") {
+        Some(mode) => mode == "navigate",
+        None => headers.get_all(http::header::ACCEPT).iter().any(|accept| {
+            accept.to_str().is_ok_and(|accept| accept.to_ascii_lowercase().contains("text/html"))
+        }),
+    }
+}
+
+/// Everything but what a query value may hold unescaped.
+const QUERY_VALUE: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Where a browser is sent to sign in; it comes back to `uri` afterwards.
+pub(crate) fn login_location(login_page: &str, uri: &Uri) -> Option<HeaderValue> {
+    let next = uri.path_and_query().map_or("/", |next| next.as_str());
+    let joint = if login_page.contains('?') { '&' } else { '?' };
+    let next = utf8_percent_encode(next, QUERY_VALUE);
+    HeaderValue::from_str(&format!("{login_page}{joint}next={next}")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_login_page_gets_the_whole_way_back_as_one_value() {
+        let uri: Uri = "/chat/a?b=1&c=%20".parse().unwrap();
+        assert_eq!(
+            login_location("/login", &uri).unwrap(),
+            "/login?next=/chat/a%3Fb%3D1%26c%3D%2520"
+        );
+        assert_eq!(login_location("/in?x=1", &Uri::from_static("/")).unwrap(), "/in?x=1&next=/");
+    }
+
+    #[test]
+    fn only_page_navigation_is_worth_a_login_page() {
+        let ask = |headers: &[(&'static str, &'static str)]| {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.insert(*name, HeaderValue::from_static(value));
+            }
+            wants_page(&Method::GET, &map, false)
+        };
+        assert!(ask(&[("sec-fetch-mode", "navigate")]));
+        assert!(ask(&[("accept", "text/html,*/*;q=0.8")]));
+        assert!(!ask(&[("sec-fetch-mode", "cors"), ("accept", "text/html")]));
+        assert!(!ask(&[("accept", "*/*")]), "curl");
+        assert!(!ask(&[("accept", "text/html"), ("authorization", "Bearer x")]));
+        assert!(!wants_page(&Method::POST, &HeaderMap::new(), false));
+    }
+
+    #[test]
+    fn the_expiry_of_a_token_is_read_from_its_payload() {
+        let payload = BASE64_URL_SAFE_NO_PAD.encode(r#"{"exp":1700000000,"sub":"a"}"#);
+        let token = HeaderValue::from_str(&format!("e30.{payload}.c2ln")).unwrap();
+        assert_eq!(expiry(&token), Some(1_700_000_000));
+        assert_eq!(expiry(&HeaderValue::from_static("opaque")), None);
+    }
+}

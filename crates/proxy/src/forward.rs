@@ -1,0 +1,460 @@
+//! One request through the proxy. Read this first:
+//!
+//! 1. [`Target::parse`]: one host and one canonical path, or 400.
+//! 2. The route by host and path, or 404; the declared length of the body against its limit, or 413.
+//! 3. A protected route: not from another site's page (403), and who it is ([`crate::auth`]).
+//! 4. [`Rules::prepare_request`](crate::headers::Rules::prepare_request): hop-by-hop headers and forged
+//!    identities go, ours are set.
+//! 5. [`send`]: to one server after the other until one takes it; the answer's head comes back.
+//! 6. The answer's body is passed on piece by piece ([`ProxyBody`]); dropping it ends the request.
+//!
+//! Whatever fails on the way is a [`Failure`], answered in one place ([`refuse`]).
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue, LOCATION, SET_COOKIE};
+use http::request::Parts;
+use http::{Request, Response, StatusCode, Version};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use crate::auth::{self, Verdict};
+use crate::body::{ProxyBody, Relay, RequestBody, Upload, UploadState};
+use crate::error::{Failure, REQUEST_ID};
+use crate::headers::{self, Client};
+use crate::link::SendError;
+use crate::log::Record;
+use crate::pool::Lease;
+use crate::routes::{AuthRule, Route};
+use crate::site::Site;
+use crate::target::Target;
+use crate::upgrade::{self, Tunnel};
+use crate::upstream::{Tried, Upstream};
+use crate::watch::{Phase, Watch, millis};
+use crate::worker::Worker;
+
+/// A client's connection, as its requests see it.
+pub(crate) struct Visit {
+    /// The worker that serves it.
+    pub(crate) worker: Rc<Worker>,
+    /// Its deadline.
+    pub(crate) watch: Rc<Watch>,
+    /// What it adds to the headers of its requests.
+    pub(crate) client: Client,
+    /// Its other end.
+    pub(crate) peer: SocketAddr,
+    /// Set once a request became a tunnel: the connection is handed over after the 101.
+    pub(crate) tunnel: RefCell<Option<Tunnel>>,
+}
+
+/// Longest wait for the rest of a body that nobody wants, before the refusal is sent.
+const DISCARD_TIME: Duration = Duration::from_secs(1);
+/// The most that is read of such a body.
+const DISCARD_BYTES: u64 = 256 * 1024;
+
+/// An answer without its log record.
+enum Answer {
+    /// From the upstream.
+    Relay(Response<Relay>),
+    /// A redirect to the login page.
+    Local(Response<()>),
+    /// The upstream agreed to become a tunnel.
+    Switch(Response<Tunnel>),
+}
+
+/// Answers a request.
+pub(crate) async fn handle(
+    visit: Rc<Visit>,
+    request: Request<Incoming>,
+) -> Result<Response<ProxyBody>, Infallible> {
+    visit.watch.enter(Phase::Busy, u64::MAX);
+    let worker = &visit.worker;
+    let site = worker.site();
+    let (parts, body) = request.into_parts();
+    let mut record = Record::new(
+        &worker.books,
+        &visit.watch,
+        visit.peer,
+        worker.ids.next(),
+        (&parts.method, &parts.uri, parts.headers.get(HOST)),
+    );
+    let expects = parts.headers.contains_key(EXPECT);
+    let mut body = Some(body);
+    let answered = serve(&visit, &site, parts, &mut body, &mut record).await;
+    Ok(match answered {
+        Ok(Answer::Relay(response)) => response.map(|relay| ProxyBody::relay(relay, record)),
+        Ok(Answer::Switch(response)) => {
+            let (parts, tunnel) = response.into_parts();
+            record.becomes_tunnel();
+            *visit.tunnel.borrow_mut() = Some(tunnel.with_record(record));
+            Response::from_parts(parts, ProxyBody::empty(None))
+        }
+        Ok(Answer::Local(mut response)) => {
+            let drained = discard(body, expects).await;
+            finish_local(&mut response, &mut record, drained);
+            response.map(|()| ProxyBody::full(bytes::Bytes::new(), Some(record)))
+        }
+        Err(failure) => {
+            let drained = !failure.ends_connection() && discard(body, expects).await;
+            refuse(&failure, record, drained)
+        }
+    })
+}
+
+/// Everything up to the answer's head.
+async fn serve(
+    visit: &Visit,
+    site: &Rc<Site>,
+    mut parts: Parts,
+    body: &mut Option<Incoming>,
+    record: &mut Record,
+) -> Result<Answer, Failure> {
+    let target = Target::parse(&parts.method, &parts.uri, parts.version, &parts.headers)
+        .map_err(Failure::Rejected)?;
+    let route = site.config.routes.find(&target.host, &target.path).ok_or(Failure::NoRoute)?;
+    record.routed(site, route);
+    target.rewrite().apply(&mut parts.uri, &mut parts.headers);
+    let upgrade = match headers::upgrade_of(&parts) {
+        headers::Upgrade::None => false,
+        headers::Upgrade::WebSocket => true,
+        headers::Upgrade::Refused(refused) => return Err(Failure::Rejected(refused)),
+    };
+    let declared = body.as_ref().map_or(0, |body| body.size_hint().lower());
+    if let Some(limit) = route.max_body
+        && declared > limit
+    {
+        return Err(Failure::BodyTooLarge { limit });
+    }
+    let passport = match route.auth {
+        AuthRule::None => Passport::default(),
+        rule => match admit(visit, site, &parts, upgrade, rule, record).await? {
+            Admitted::Pass(passport) => passport,
+            Admitted::Redirect(response) => return Ok(Answer::Local(response)),
+        },
+    };
+    let client_version = std::mem::replace(&mut parts.version, Version::HTTP_11);
+    site.rules
+        .prepare_request(&mut parts.headers, &visit.client, client_version, record.id().clone(), upgrade)
+        .map_err(Failure::Rejected)?;
+    if let (Some(identity), Some(gate)) = (passport.identity, &site.gate) {
+        // The credential has been exchanged for the identity: the upstream gets one, not both.
+        parts.headers.remove(http::header::AUTHORIZATION);
+        parts.headers.insert(gate.config().identity_header.clone(), identity);
+    }
+    parts.extensions.clear();
+    let upstream = site.upstreams.get(route.upstream).ok_or(Failure::NoRoute)?;
+    let body = RequestBody::of(body, visit, site, route, record);
+    let (mut response, lease) = send(visit, upstream, route, parts, body, record).await?;
+    let switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if switching && !(upgrade && upgrade::is_websocket(response.headers())) {
+        return Err(Failure::BadSwitch { upstream: upstream.config.name.clone() });
+    }
+    site.rules.prepare_response(response.headers_mut(), switching);
+    for cookie in passport.set_cookie {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    // hyper answers in the version the client speaks.
+    *response.version_mut() = Version::HTTP_11;
+    if switching {
+        return match Tunnel::new(lease, upstream.config.tunnel_idle) {
+            Some(tunnel) => Ok(Answer::Switch(response.map(|_| tunnel))),
+            None => Err(Failure::BadSwitch { upstream: upstream.config.name.clone() }),
+        };
+    }
+    let live = is_live(response.headers());
+    let idle_ms = (!live).then(|| millis(route.body_idle_timeout));
+    match idle_ms {
+        Some(idle_ms) => visit.watch.due_in(idle_ms),
+        None => visit.watch.never(),
+    }
+    Ok(Answer::Relay(response.map(|incoming| Relay { incoming, lease, idle_ms, live })))
+}
+
+/// What a client was given for its credential.
+#[derive(Default)]
+struct Passport {
+    identity: Option<HeaderValue>,
+    set_cookie: Vec<HeaderValue>,
+}
+
+/// Whether a request may use a protected route.
+enum Admitted {
+    Pass(Passport),
+    Redirect(Response<()>),
+}
+
+async fn admit(
+    visit: &Visit,
+    site: &Rc<Site>,
+    parts: &Parts,
+    upgrade: bool,
+    rule: AuthRule,
+    record: &Record,
+) -> Result<Admitted, Failure> {
+    // A protected route without anyone to ask stays closed.
+    let gate = site.gate.as_ref().ok_or(Failure::AuthUnavailable)?;
+    if headers::cross_site(&parts.method, &parts.headers, upgrade, &gate.config().allowed_origins) {
+        return Err(Failure::CrossSite);
+    }
+    let mut set_cookie = Vec::new();
+    if let Some(credential) = gate.credential(&parts.headers)? {
+        let decision =
+            gate.decide(site, record.stats(), credential, parts, &visit.client, record.id()).await?;
+        set_cookie.clone_from(&decision.set_cookie);
+        match &decision.verdict {
+            Verdict::Pass(identity) => {
+                let identity = Some(identity.clone());
+                return Ok(Admitted::Pass(Passport { identity, set_cookie }));
+            }
+            Verdict::Forbidden => return Err(Failure::Forbidden),
+            Verdict::Unauthenticated => {}
+        }
+    }
+    if rule == AuthRule::Optional {
+        return Ok(Admitted::Pass(Passport { identity: None, set_cookie }));
+    }
+    if auth::wants_page(&parts.method, &parts.headers, upgrade)
+        && let Some(location) = auth::login_location(&gate.config().login_page, &parts.uri)
+    {
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::SEE_OTHER;
+        let headers = response.headers_mut();
+        headers.insert(LOCATION, location);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        for cookie in set_cookie {
+            headers.append(SET_COOKIE, cookie);
+        }
+        return Ok(Admitted::Redirect(response));
+    }
+    Err(Failure::Unauthenticated)
+}
+
+impl RequestBody {
+    /// The body of a request that goes to the upstream of `route`.
+    fn of(
+        body: &mut Option<Incoming>,
+        visit: &Visit,
+        site: &Site,
+        route: &Route,
+        record: &mut Record,
+    ) -> Self {
+        match body.take() {
+            Some(incoming) if !incoming.is_end_stream() => {
+                let upload = Rc::new(Upload {
+                    bytes: Cell::new(0),
+                    state: Cell::new(UploadState::Upstream),
+                    answered: Cell::new(false),
+                    limit: route.max_body,
+                    client_ms: millis(site.config.server.body_idle_timeout),
+                    upstream_ms: millis(route.response_timeout),
+                    watch: visit.watch.clone(),
+                });
+                record.uploads(&upload);
+                Self::Client { incoming, upload }
+            }
+            _ => Self::Empty,
+        }
+    }
+
+    fn upload(&self) -> Option<Rc<Upload>> {
+        match self {
+            Self::Empty => None,
+            Self::Client { upload, .. } => Some(upload.clone()),
+        }
+    }
+}
+
+/// Sends a request until it is answered. It goes out a second time only
+/// - if it was certainly never written: whatever it is, or
+/// - if it changes nothing (RFC 9110 §9.2.2), has no body, and a connection from the pool closed without a
+///   byte of an answer: then the server closed it before it saw the request. Once, and not when many
+///   requests fare so.
+async fn send(
+    visit: &Visit,
+    upstream: &Upstream,
+    route: &Route,
+    parts: Parts,
+    body: RequestBody,
+    record: &mut Record,
+) -> Result<(Response<Incoming>, Lease), Failure> {
+    let upload = body.upload();
+    let repeatable = upload.is_none() && parts.method.is_idempotent();
+    let response_ms = millis(route.response_timeout);
+    visit.worker.retries.earn();
+    let mut tried = Tried::default();
+    let mut repeated = false;
+    let mut request = Request::from_parts(parts, body);
+    loop {
+        let mut lease = upstream.acquire(&mut tried).await?;
+        record.sent_to(lease.endpoint());
+        let reused = lease.is_reused();
+        let spare = (repeatable && reused && !repeated).then(|| copy_head(&request));
+        visit.watch.due_in(response_ms);
+        let sent = Instant::now();
+        let outcome = lease
+            .send(request, |_: &mut Context<'_>| match visit.watch.expired() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            })
+            .await;
+        let state = upload.as_ref().map(|upload| upload.state.get());
+        let name = || upstream.config.name.clone();
+        match outcome {
+            Ok(response) => {
+                if let Some(upload) = &upload {
+                    upload.answered.set(true);
+                }
+                record.answered(response.status().as_u16(), Some((route.upstream, sent)));
+                return Ok((response, lease));
+            }
+            Err(SendError::Unsent(back)) => {
+                // A connection from the pool that was closed meanwhile is no fault of the server's.
+                if !reused {
+                    tried.note(lease.endpoint().addr);
+                }
+                request = back;
+            }
+            Err(SendError::Stopped(())) => {
+                return Err(match state {
+                    Some(UploadState::Client) => Failure::ClientTimeout,
+                    _ => Failure::UpstreamTimeout { upstream: name() },
+                });
+            }
+            Err(SendError::Broken { error, answered }) => match state {
+                Some(UploadState::TooLarge) => {
+                    return Err(Failure::BodyTooLarge { limit: route.max_body.unwrap_or(0) });
+                }
+                Some(UploadState::Broken) => return Err(Failure::ClientBroke),
+                _ => {
+                    if let Some(spare) = spare
+                        && !answered
+                        && visit.worker.retries.spend()
+                    {
+                        record.stats().retries.add(1);
+                        repeated = true;
+                        request = spare;
+                        continue;
+                    }
+                    tracing::debug!(
+                        upstream = &*upstream.config.name,
+                        addr = %lease.endpoint().addr,
+                        error = %crate::error::causes(&error),
+                        "no answer"
+                    );
+                    return Err(if error.is_parse() {
+                        Failure::UpstreamInvalid { upstream: name() }
+                    } else {
+                        Failure::UpstreamClosed { upstream: name() }
+                    });
+                }
+            },
+        }
+    }
+}
+
+/// A request again, in case it has to be sent again.
+fn copy_head(request: &Request<RequestBody>) -> Request<RequestBody> {
+    let mut copy = Request::new(RequestBody::Empty);
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    copy
+}
+
+/// The share of requests that may be sent again, so that a failing server isn't flooded on top.
+pub(crate) struct Retries {
+    tokens: Cell<u32>,
+}
+
+/// A fifth of a token: what one request earns.
+const EARNED: u32 = 1;
+const TOKEN: u32 = 5;
+/// Tokens that can be saved up, and that are there at the start.
+const SAVED: u32 = 10 * TOKEN;
+
+impl Retries {
+    pub(crate) fn new() -> Self {
+        Self { tokens: Cell::new(SAVED) }
+    }
+
+    fn earn(&self) {
+        self.tokens.set((self.tokens.get() + EARNED).min(SAVED));
+    }
+
+    /// A few a second are always allowed.
+    pub(crate) fn refill(&self) {
+        self.tokens.set((self.tokens.get() + 3 * TOKEN).min(SAVED));
+    }
+
+    fn spend(&self) -> bool {
+        match self.tokens.get().checked_sub(TOKEN) {
+            Some(left) => {
+                self.tokens.set(left);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Whether an answer is a live stream: silence means nothing there, and it never ends.
+fn is_live(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream")))
+}
+
+/// The answer to a failed request.
+fn refuse(failure: &Failure, mut record: Box<Record>, drained: bool) -> Response<ProxyBody> {
+    record.fail(failure.class());
+    let mut response = failure.response(record.id());
+    finish_local(&mut response, &mut record, drained);
+    response.map(|body| ProxyBody::full(body, Some(record)))
+}
+
+fn finish_local<B>(response: &mut Response<B>, record: &mut Record, drained: bool) {
+    if !drained {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response.headers_mut().insert(REQUEST_ID, record.id().clone());
+    record.answered(response.status().as_u16(), None);
+    record.complete();
+    // Nobody looks after the deadline any more but the connection itself: the client has to read.
+    record.watch().due_in(millis(DISCARD_TIME) * 10);
+}
+
+/// Reads the rest of a body that nobody wants, within limits, so that the client, busy sending, gets to
+/// read its answer and the connection can be used again. Gives whether that worked out.
+async fn discard(body: Option<Incoming>, expects: bool) -> bool {
+    let Some(mut body) = body else { return true };
+    if body.is_end_stream() {
+        return true;
+    }
+    // Reading would ask the client to send what it holds back.
+    if expects || body.size_hint().lower() > DISCARD_BYTES {
+        return false;
+    }
+    let mut left = DISCARD_BYTES;
+    let read = async {
+        loop {
+            match std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+                None => return true,
+                Some(Err(_)) => return false,
+                Some(Ok(frame)) => {
+                    let bytes = frame.data_ref().map_or(0, bytes::Bytes::len) as u64;
+                    match left.checked_sub(bytes) {
+                        Some(rest) => left = rest,
+                        None => return false,
+                    }
+                }
+            }
+        }
+    };
+    tokio::time::timeout(DISCARD_TIME, read).await.unwrap_or(false)
+}

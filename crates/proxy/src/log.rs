@@ -1,0 +1,560 @@
+//! The access log: one line a request, written when its answer is complete or broken off.
+//!
+//! Lines are formatted into a buffer of the worker and leave it in one write, when it is full or a fifth
+//! of a second old, so no request takes a lock. With the log off nothing is even built. Whatever a client
+//! chose (method, host, path) is escaped: no control character and no bidirectional override reaches the
+//! reader's terminal.
+
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Uri};
+
+use crate::body::Upload;
+use crate::config;
+use crate::error::late;
+use crate::pool::Endpoint;
+use crate::routes::Route;
+use crate::stats::Stats;
+use crate::watch::{Phase, Watch, millis};
+
+/// A buffer this full is written at once.
+const FULL: usize = 64 * 1024;
+/// The longest path and host that a line quotes.
+const QUOTE: usize = 2048;
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where lines go.
+#[derive(Debug, Clone)]
+pub(crate) enum Sink {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// A file that all workers append to, a whole number of lines at a time.
+    File(Arc<File>),
+}
+
+impl Sink {
+    /// Opens what the configuration names; `None`: no log.
+    pub(crate) fn open(log: &config::AccessLog) -> std::io::Result<Option<Self>> {
+        Ok(Some(match log {
+            config::AccessLog::Off => return Ok(None),
+            config::AccessLog::Stdout => Self::Stdout,
+            config::AccessLog::Stderr => Self::Stderr,
+            config::AccessLog::File(path) => {
+                let file = File::options().append(true).create(true).open(path)?;
+                Self::File(Arc::new(file))
+            }
+        }))
+    }
+
+    fn write(&self, lines: &[u8]) -> std::io::Result<()> {
+        match self {
+            Self::Stdout => std::io::stdout().lock().write_all(lines),
+            Self::Stderr => std::io::stderr().lock().write_all(lines),
+            Self::File(file) => (&**file).write_all(lines),
+        }
+    }
+}
+
+/// The log of one worker.
+pub(crate) struct AccessLog {
+    sink: Option<Sink>,
+    format: Format,
+    buffer: RefCell<Vec<u8>>,
+    /// The wall clock at an instant, set anew at every sweep.
+    anchor: Cell<(Instant, Duration)>,
+    /// `2026-01-31T23:59:59` of a second, since formatting it is dearer than the rest of a line.
+    second: RefCell<(u64, String)>,
+    failed: Cell<bool>,
+}
+
+impl AccessLog {
+    pub(crate) fn new(sink: Option<Sink>, format: Format) -> Self {
+        let buffer = if sink.is_some() { Vec::with_capacity(FULL + 4096) } else { Vec::new() };
+        Self {
+            sink,
+            format,
+            buffer: RefCell::new(buffer),
+            anchor: Cell::new(anchor()),
+            second: RefCell::new((0, String::new())),
+            failed: Cell::new(false),
+        }
+    }
+
+    /// Whether lines are wanted.
+    pub(crate) fn is_on(&self) -> bool {
+        self.sink.is_some()
+    }
+
+    /// Follows the wall clock.
+    pub(crate) fn sweep(&self) {
+        self.anchor.set(anchor());
+    }
+
+    /// Writes what has gathered.
+    pub(crate) fn flush(&self) {
+        let mut buffer = self.buffer.borrow_mut();
+        let Some(sink) = &self.sink else { return };
+        if buffer.is_empty() {
+            return;
+        }
+        if let Err(error) = sink.write(&buffer) {
+            // Said once; a full disk must not fill the other log too.
+            if !self.failed.replace(true) {
+                tracing::error!(%error, "the access log can't be written");
+            }
+        } else {
+            self.failed.set(false);
+        }
+        buffer.clear();
+    }
+
+    fn push(&self, record: &Record, ended: Instant) {
+        {
+            let mut buffer = self.buffer.borrow_mut();
+            let (instant, wall) = self.anchor.get();
+            let wall = wall + ended.saturating_duration_since(instant);
+            let mut second = self.second.borrow_mut();
+            if second.0 != wall.as_secs() || second.1.is_empty() {
+                *second = (wall.as_secs(), date(wall.as_secs()));
+            }
+            let line = Line {
+                second: &second.1,
+                millis: wall.subsec_millis(),
+                micros: micros(ended.saturating_duration_since(record.started)),
+                record,
+            };
+            match self.format {
+                Format::Text => line.text(&mut buffer),
+                Format::Json => line.json(&mut buffer),
+            }
+            if buffer.len() < FULL {
+                return;
+            }
+        }
+        self.flush();
+    }
+}
+
+fn anchor() -> (Instant, Duration) {
+    (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+fn date(second: u64) -> String {
+    let time = i64::try_from(second).ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
+    time.map_or_else(|| "?".into(), |time| time.strftime("%Y-%m-%dT%H:%M:%S").to_string())
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// What is remembered of a request until it is over; dropping it counts the request and writes its
+/// line, however the request ended.
+pub(crate) struct Record {
+    books: Rc<Books>,
+    watch: Rc<Watch>,
+    started: Instant,
+    client: SocketAddr,
+    asked: Option<Asked>,
+    id: HeaderValue,
+    upload: Option<Rc<Upload>>,
+    endpoint: Option<Rc<Endpoint>>,
+    route: Option<(Rc<crate::site::Site>, usize)>,
+    status: u16,
+    bytes_out: u64,
+    upstream_micros: Option<u64>,
+    class: Option<&'static str>,
+    complete: bool,
+    tunnel: bool,
+}
+
+/// What the client asked for, kept only for the log.
+struct Asked {
+    method: Method,
+    host: Option<HeaderValue>,
+    path: Option<PathAndQuery>,
+}
+
+/// Where requests are accounted for.
+pub(crate) struct Books {
+    /// The log.
+    pub(crate) log: AccessLog,
+    /// The counters.
+    pub(crate) stats: Arc<Stats>,
+    /// How long an idle connection waits for its next request.
+    pub(crate) keep_alive_ms: u64,
+}
+
+impl Record {
+    pub(crate) fn new(
+        books: &Rc<Books>,
+        watch: &Rc<Watch>,
+        client: SocketAddr,
+        id: HeaderValue,
+        (method, uri, host): (&Method, &Uri, Option<&HeaderValue>),
+    ) -> Box<Self> {
+        let asked = books.log.is_on().then(|| Asked {
+            method: method.clone(),
+            host: host.cloned(),
+            path: uri.path_and_query().cloned(),
+        });
+        Box::new(Self {
+            books: books.clone(),
+            watch: watch.clone(),
+            started: Instant::now(),
+            client,
+            asked,
+            id,
+            upload: None,
+            endpoint: None,
+            route: None,
+            status: 0,
+            bytes_out: 0,
+            upstream_micros: None,
+            class: None,
+            complete: false,
+            tunnel: false,
+        })
+    }
+
+    /// A request that was no HTTP: counted and logged, then gone.
+    pub(crate) fn malformed(
+        books: &Rc<Books>,
+        watch: &Rc<Watch>,
+        client: SocketAddr,
+        id: HeaderValue,
+        status: u16,
+    ) {
+        let none = (&Method::default(), &Uri::default(), None);
+        let mut record = Self::new(books, watch, client, id, none);
+        record.asked = None;
+        record.answered(status, None);
+        record.fail("malformed_request");
+        record.complete();
+    }
+
+    /// The id that the client, the upstream and the log line share.
+    pub(crate) fn id(&self) -> &HeaderValue {
+        &self.id
+    }
+
+    /// The deadline of the client's connection.
+    pub(crate) fn watch(&self) -> &Rc<Watch> {
+        &self.watch
+    }
+
+    /// The counters of the worker.
+    pub(crate) fn stats(&self) -> &Stats {
+        &self.books.stats
+    }
+
+    /// Which route it takes.
+    pub(crate) fn routed(&mut self, site: &Rc<crate::site::Site>, route: &Route) {
+        self.route = Some((site.clone(), route.index));
+    }
+
+    /// Its body.
+    pub(crate) fn uploads(&mut self, upload: &Rc<Upload>) {
+        self.upload = Some(upload.clone());
+    }
+
+    /// Which server it was sent to last.
+    pub(crate) fn sent_to(&mut self, endpoint: &Rc<Endpoint>) {
+        self.endpoint = Some(endpoint.clone());
+    }
+
+    /// The response head is there: from the server, if its latency is given, or the proxy's own.
+    pub(crate) fn answered(&mut self, status: u16, from: Option<(usize, Instant)>) {
+        self.status = status;
+        if let Some((upstream, sent)) = from {
+            let taken = micros(sent.elapsed());
+            self.upstream_micros = Some(taken);
+            self.books.stats.latency(upstream, taken);
+        }
+    }
+
+    /// What went wrong; the first fault counts.
+    pub(crate) fn fail(&mut self, class: &'static str) {
+        self.class.get_or_insert(class);
+    }
+
+    /// Bytes that went to the client.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.bytes_out += bytes as u64;
+    }
+
+    /// Nothing is missing from the answer.
+    pub(crate) fn complete(&mut self) {
+        self.complete = true;
+    }
+
+    /// It became a tunnel.
+    pub(crate) fn becomes_tunnel(&mut self) {
+        self.tunnel = true;
+        self.books.stats.tunnels.add(1);
+    }
+
+    /// Bytes that a tunnel moved.
+    pub(crate) fn tunnelled(&mut self, bytes_in: u64, bytes_out: u64) {
+        self.bytes_out += bytes_out;
+        self.books.stats.bytes_in.add(bytes_in);
+    }
+
+    fn bytes_in(&self) -> u64 {
+        self.upload.as_ref().map_or(0, |upload| upload.bytes.get())
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.complete {
+            self.class.get_or_insert(if self.watch.expired() {
+                late::CLIENT_STALLED
+            } else {
+                late::CLIENT_CLOSED
+            });
+        }
+        if self.tunnel {
+            self.books.stats.tunnels.sub(1);
+        }
+        // The connection waits for its next request now.
+        self.watch.enter(Phase::Idle, self.books.keep_alive_ms);
+        let stats = &self.books.stats;
+        stats.request(self.status, self.class);
+        stats.bytes_in.add(self.bytes_in());
+        stats.bytes_out.add(self.bytes_out);
+        if self.books.log.is_on() {
+            self.books.log.push(self, Instant::now());
+        }
+    }
+}
+
+impl Books {
+    pub(crate) fn new(log: AccessLog, stats: Arc<Stats>, keep_alive: Duration) -> Rc<Self> {
+        Rc::new(Self { log, stats, keep_alive_ms: millis(keep_alive) })
+    }
+}
+
+/// One line in the making.
+struct Line<'a> {
+    second: &'a str,
+    millis: u32,
+    micros: u64,
+    record: &'a Record,
+}
+
+impl Line<'_> {
+    fn json(&self, out: &mut Vec<u8>) {
+        let record = self.record;
+        out.extend_from_slice(b"{\"time\":\"");
+        self.time(out);
+        out.extend_from_slice(b"\",\"client\":\"");
+        address(out, record.client);
+        if let Some(asked) = &record.asked {
+            out.extend_from_slice(b"\",\"method\":\"");
+            quoted(out, asked.method.as_str().as_bytes());
+            out.extend_from_slice(b"\",\"host\":\"");
+            quoted(out, asked.host());
+            out.extend_from_slice(b"\",\"path\":\"");
+            quoted(out, asked.path());
+        }
+        out.extend_from_slice(b"\",\"status\":");
+        number(out, u64::from(record.status));
+        out.extend_from_slice(b",\"bytes_in\":");
+        number(out, record.bytes_in());
+        out.extend_from_slice(b",\"bytes_out\":");
+        number(out, record.bytes_out);
+        out.extend_from_slice(b",\"ms\":");
+        milliseconds(out, self.micros);
+        if let Some(endpoint) = &record.endpoint {
+            out.extend_from_slice(b",\"upstream\":\"");
+            out.extend_from_slice(endpoint.label.as_bytes());
+            out.push(b'"');
+        }
+        if let Some(taken) = record.upstream_micros {
+            out.extend_from_slice(b",\"upstream_ms\":");
+            milliseconds(out, taken);
+        }
+        if let Some((site, route)) = &record.route {
+            out.extend_from_slice(b",\"route\":\"");
+            quoted(out, site.route_path(*route).as_bytes());
+            out.push(b'"');
+        }
+        if let Some(class) = record.class {
+            out.extend_from_slice(b",\"failure\":\"");
+            out.extend_from_slice(class.as_bytes());
+            out.push(b'"');
+        }
+        out.extend_from_slice(b",\"id\":\"");
+        out.extend_from_slice(record.id.as_bytes());
+        out.extend_from_slice(b"\"}\n");
+    }
+
+    fn text(&self, out: &mut Vec<u8>) {
+        let record = self.record;
+        self.time(out);
+        out.push(b' ');
+        address(out, record.client);
+        if let Some(asked) = &record.asked {
+            out.extend_from_slice(b" \"");
+            quoted(out, asked.method.as_str().as_bytes());
+            out.push(b' ');
+            quoted(out, asked.host());
+            quoted(out, asked.path());
+            out.push(b'"');
+        }
+        out.push(b' ');
+        number(out, u64::from(record.status));
+        out.extend_from_slice(b" in=");
+        number(out, record.bytes_in());
+        out.extend_from_slice(b" out=");
+        number(out, record.bytes_out);
+        out.extend_from_slice(b" ms=");
+        milliseconds(out, self.micros);
+        if let Some(endpoint) = &record.endpoint {
+            out.extend_from_slice(b" upstream=");
+            out.extend_from_slice(endpoint.label.as_bytes());
+        }
+        if let Some(taken) = record.upstream_micros {
+            out.extend_from_slice(b" upstream_ms=");
+            milliseconds(out, taken);
+        }
+        if let Some((site, route)) = &record.route {
+            out.extend_from_slice(b" route=");
+            quoted(out, site.route_path(*route).as_bytes());
+        }
+        if let Some(class) = record.class {
+            out.extend_from_slice(b" failure=");
+            out.extend_from_slice(class.as_bytes());
+        }
+        out.extend_from_slice(b" id=");
+        out.extend_from_slice(record.id.as_bytes());
+        out.push(b'\n');
+    }
+
+    fn time(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.second.as_bytes());
+        let digit = |place: u32| b'0' + u8::try_from(self.millis / place % 10).unwrap_or_default();
+        out.extend_from_slice(&[b'.', digit(100), digit(10), digit(1), b'Z']);
+    }
+}
+
+impl Asked {
+    fn host(&self) -> &[u8] {
+        self.host.as_ref().map_or(b"", HeaderValue::as_bytes)
+    }
+
+    fn path(&self) -> &[u8] {
+        self.path.as_ref().map_or(b"", |path| path.as_str().as_bytes())
+    }
+}
+
+fn address(out: &mut Vec<u8>, client: SocketAddr) {
+    match client.ip().to_canonical() {
+        std::net::IpAddr::V4(ip) => {
+            for (place, octet) in ip.octets().into_iter().enumerate() {
+                if place > 0 {
+                    out.push(b'.');
+                }
+                number(out, u64::from(octet));
+            }
+        }
+        // Writing into a Vec can't fail.
+        std::net::IpAddr::V6(ip) => drop(write!(out, "{ip}")),
+    }
+}
+
+fn number(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(value % 10).unwrap_or_default();
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Microseconds as milliseconds with three places.
+fn milliseconds(out: &mut Vec<u8>, micros: u64) {
+    number(out, micros / 1000);
+    let digit = |place: u64| b'0' + u8::try_from(micros / place % 10).unwrap_or_default();
+    out.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
+}
+
+/// Client-made text inside double quotes: escaped as JSON, and what could fool a reader as well.
+fn quoted(out: &mut Vec<u8>, text: &[u8]) {
+    let text = &text[..text.len().min(QUOTE)];
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'"' && *byte != b'\\';
+    if text.iter().all(plain) {
+        out.extend_from_slice(text);
+        return;
+    }
+    for letter in String::from_utf8_lossy(text).chars() {
+        match letter {
+            '"' | '\\' => out.extend_from_slice(&[b'\\', letter as u8]),
+            _ if letter.is_control() || is_invisible(letter) => {
+                drop(write!(out, "\\u{:04x}", u32::from(letter)));
+            }
+            _ => out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+}
+
+/// Marks, overrides and isolates of text direction, and separators of lines.
+fn is_invisible(letter: char) -> bool {
+    matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn escaped(text: &str) -> String {
+        let mut out = Vec::new();
+        quoted(&mut out, text.as_bytes());
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_a_client_chose_can_neither_break_nor_fake_a_line() {
+        assert_eq!(escaped("/a b"), "/a b");
+        assert_eq!(escaped("/a\"\\\r\n\u{1b}[2J"), "/a\\\"\\\\\\u000d\\u000a\\u001b[2J");
+        assert_eq!(escaped("/\u{202e}gpj.exe"), "/\\u202egpj.exe");
+        assert_eq!(escaped("/xin-chào"), "/xin-chào");
+        let json: String = serde_json::from_str(&format!("\"{}\"", escaped("\"\\\n\u{2066}é"))).unwrap();
+        assert_eq!(json, "\"\\\n\u{2066}é");
+    }
+
+    #[test]
+    fn numbers_have_all_their_digits() {
+        let mut out = Vec::new();
+        for value in [0, 7, 10, u64::MAX] {
+            number(&mut out, value);
+            out.push(b' ');
+        }
+        milliseconds(&mut out, 12_034);
+        assert_eq!(String::from_utf8(out).unwrap(), "0 7 10 18446744073709551615 12.034");
+    }
+}

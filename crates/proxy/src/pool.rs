@@ -1,0 +1,237 @@
+//! The connections of one worker to one server.
+//!
+//! Idle ones are a stack: the most recently used is the least likely to have been closed by the server,
+//! and the rest age away. No lock: a worker is one thread.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::link::Link;
+use crate::resolve::Known;
+use crate::watch::{millis, now_ms};
+
+/// How long a server that refused a connection is passed over while others are there.
+const COOL_DOWN_MS: u64 = 1_000;
+
+/// A server as one worker sees it.
+pub(crate) struct Endpoint {
+    /// Where it is.
+    pub(crate) addr: SocketAddr,
+    /// The same for the log.
+    pub(crate) label: Rc<str>,
+    known: Arc<Known>,
+    idle: RefCell<Vec<Idle>>,
+    open: Cell<usize>,
+    in_use: Cell<usize>,
+    cool_until: Cell<u64>,
+    limits: Limits,
+}
+
+/// What an upstream allows per server and worker.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Open connections at most.
+    pub(crate) connections: usize,
+    /// How long an idle one is kept.
+    pub(crate) idle_ms: u64,
+    /// Longest wait for a connection.
+    pub(crate) connect: Duration,
+}
+
+struct Idle {
+    link: Box<Link>,
+    since: u64,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(crate) enum NoLink {
+    /// All that are allowed are busy.
+    Full,
+    /// The server did not answer in time.
+    TimedOut,
+    /// The system's word: refused, unreachable, reset.
+    Refused(std::io::Error),
+}
+
+impl Endpoint {
+    pub(crate) fn new(known: Arc<Known>, limits: Limits) -> Self {
+        Self {
+            addr: known.addr,
+            label: known.addr.to_string().into(),
+            known,
+            idle: RefCell::default(),
+            open: Cell::new(0),
+            in_use: Cell::new(0),
+            cool_until: Cell::new(0),
+            limits,
+        }
+    }
+
+    /// Whether it is the server of that address, unchanged.
+    pub(crate) fn is_same(&self, known: &Arc<Known>) -> bool {
+        Arc::ptr_eq(&self.known, known)
+    }
+
+    /// Requests, streams and tunnels under way.
+    pub(crate) fn in_use(&self) -> usize {
+        self.in_use.get()
+    }
+
+    /// Whether the health check, if there is one, found it well.
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.known.is_healthy()
+    }
+
+    /// Whether it refused a connection a moment ago.
+    pub(crate) fn is_cooling(&self) -> bool {
+        now_ms() < self.cool_until.get()
+    }
+
+    /// The most recently used idle connection.
+    pub(crate) fn reuse(self: &Rc<Self>) -> Option<Lease> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some(Idle { link, since }) = idle.pop() {
+            if now_ms().saturating_sub(since) < self.limits.idle_ms && link.is_idle() {
+                return Some(self.lease(link));
+            }
+            self.open.set(self.open.get() - 1);
+        }
+        None
+    }
+
+    /// A fresh connection.
+    pub(crate) async fn connect(self: &Rc<Self>) -> Result<Lease, NoLink> {
+        if self.open.get() >= self.limits.connections {
+            return Err(NoLink::Full);
+        }
+        // Counted before the wait, so that a burst can't pass the cap.
+        let place = Place::take(self);
+        let opened = tokio::time::timeout(self.limits.connect, Link::open(self.addr)).await;
+        let link = match opened {
+            Ok(Ok(link)) => link,
+            Ok(Err(error)) => {
+                self.cool_until.set(now_ms() + COOL_DOWN_MS);
+                return Err(NoLink::Refused(error));
+            }
+            Err(_) => {
+                self.cool_until.set(now_ms() + COOL_DOWN_MS);
+                return Err(NoLink::TimedOut);
+            }
+        };
+        self.cool_until.set(0);
+        place.keep();
+        Ok(self.lease(Box::new(link)))
+    }
+
+    /// Closes what has been idle too long or was closed by the server.
+    pub(crate) fn sweep(&self) {
+        let mut idle = self.idle.borrow_mut();
+        let before = idle.len();
+        let now = now_ms();
+        idle.retain_mut(|kept| {
+            now.saturating_sub(kept.since) < self.limits.idle_ms && kept.link.check()
+        });
+        self.open.set(self.open.get() - (before - idle.len()));
+    }
+
+    /// Closes all idle connections.
+    pub(crate) fn clear(&self) {
+        let mut idle = self.idle.borrow_mut();
+        self.open.set(self.open.get() - idle.len());
+        idle.clear();
+    }
+
+    fn lease(self: &Rc<Self>, link: Box<Link>) -> Lease {
+        self.in_use.set(self.in_use.get() + 1);
+        Lease { link: Some(link), endpoint: self.clone() }
+    }
+}
+
+/// One of the open connections that an endpoint may have, until the connection exists.
+struct Place<'a> {
+    endpoint: &'a Endpoint,
+    kept: bool,
+}
+
+impl<'a> Place<'a> {
+    fn take(endpoint: &'a Endpoint) -> Self {
+        endpoint.open.set(endpoint.open.get() + 1);
+        Self { endpoint, kept: false }
+    }
+
+    fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.endpoint.open.set(self.endpoint.open.get() - 1);
+        }
+    }
+}
+
+/// A connection in use. Dropped after a whole exchange it goes back to the pool; dropped in the middle
+/// of one it is closed, because what is still under way on it belongs to nobody.
+pub(crate) struct Lease {
+    link: Option<Box<Link>>,
+    endpoint: Rc<Endpoint>,
+}
+
+impl Lease {
+    /// The server at its other end.
+    pub(crate) fn endpoint(&self) -> &Rc<Endpoint> {
+        &self.endpoint
+    }
+
+    /// Takes the connection out of the pool for good; the second part counts as its use until dropped.
+    pub(crate) fn detach(mut self) -> Option<(Box<Link>, Lease)> {
+        let link = self.link.take()?;
+        Some((link, self))
+    }
+}
+
+impl Deref for Lease {
+    type Target = Link;
+    #[expect(clippy::expect_used, reason = "a lease is without its link only inside detach and drop")]
+    fn deref(&self) -> &Link {
+        self.link.as_ref().expect("a lease holds a link")
+    }
+}
+
+impl DerefMut for Lease {
+    #[expect(clippy::expect_used, reason = "a lease is without its link only inside detach and drop")]
+    fn deref_mut(&mut self) -> &mut Link {
+        self.link.as_mut().expect("a lease holds a link")
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let endpoint = &self.endpoint;
+        endpoint.in_use.set(endpoint.in_use.get() - 1);
+        match self.link.take() {
+            Some(link) if link.is_idle() && !endpoint.known.is_gone() => {
+                endpoint.idle.borrow_mut().push(Idle { link, since: now_ms() });
+            }
+            _ => endpoint.open.set(endpoint.open.get() - 1),
+        }
+    }
+}
+
+impl Limits {
+    /// The share of one worker.
+    pub(crate) fn share(upstream: &crate::config::Upstream, workers: usize) -> Self {
+        Self {
+            connections: upstream.max_connections.div_ceil(workers.max(1)).max(1),
+            idle_ms: millis(upstream.idle_timeout),
+            connect: upstream.connect_timeout,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Which addresses the servers of an upstream have at the moment.
+//!
+//! Names are resolved when the proxy starts and again every few seconds, so that a server may move (a
+//! container that was recreated has another address). Every address of a name is a server of its own. A
+//! resolver that fails changes nothing: the last good answer stays. All of this happens in the
+//! background; workers compare one version number per request.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::config::{Endpoint, Upstream};
+
+/// Longest wait for the system's resolver.
+const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
+
+/// An address that a server has, shared by all workers.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// Where it is.
+    pub(crate) addr: SocketAddr,
+    healthy: AtomicBool,
+    gone: AtomicBool,
+}
+
+impl Known {
+    fn new(addr: SocketAddr) -> Arc<Self> {
+        Arc::new(Self { addr, healthy: AtomicBool::new(true), gone: AtomicBool::new(false) })
+    }
+
+    /// Whether the last health check succeeded; true before the first and without one.
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Relaxed)
+    }
+
+    /// Whether the name no longer has this address: open exchanges end, no new one starts.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
+
+    /// Notes the result of a health check; gives whether it changed.
+    pub(crate) fn set_healthy(&self, healthy: bool) -> bool {
+        self.healthy.swap(healthy, Ordering::Relaxed) != healthy
+    }
+}
+
+/// The addresses of an upstream, published to the workers.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    version: AtomicU64,
+    // Locked for the copy of one pointer; workers only come here after the version changed.
+    known: Mutex<Arc<[Arc<Known>]>>,
+}
+
+impl Directory {
+    /// Starts with the servers that are given by address.
+    pub(crate) fn new(servers: &[Endpoint]) -> Self {
+        let literal = servers
+            .iter()
+            .filter_map(|server| Some(SocketAddr::new(server.host.parse().ok()?, server.port)));
+        let known: Arc<[Arc<Known>]> = dedup(literal).into_iter().map(Known::new).collect();
+        Self { version: AtomicU64::new(1), known: Mutex::new(known) }
+    }
+
+    /// Grows whenever the addresses change.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The addresses.
+    pub(crate) fn known(&self) -> Arc<[Arc<Known>]> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the addresses; those that stay keep their state. Gives whether anything changed.
+    fn publish(&self, addrs: Vec<SocketAddr>) -> bool {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.iter().map(|one| one.addr).eq(addrs.iter().copied()) {
+            return false;
+        }
+        let next: Arc<[Arc<Known>]> = addrs
+            .into_iter()
+            .map(|addr| {
+                known.iter().find(|one| one.addr == addr).cloned().unwrap_or_else(|| Known::new(addr))
+            })
+            .collect();
+        for old in known.iter() {
+            if !next.iter().any(|one| Arc::ptr_eq(one, old)) {
+                old.gone.store(true, Ordering::Relaxed);
+            }
+        }
+        *known = next;
+        drop(known);
+        self.version.fetch_add(1, Ordering::Release);
+        true
+    }
+}
+
+/// The last good answer for each server of an upstream.
+pub(crate) struct Resolver {
+    upstream: Upstream,
+    directory: Arc<Directory>,
+    answers: Vec<Vec<SocketAddr>>,
+    failing: Vec<bool>,
+}
+
+impl Resolver {
+    /// `None` if every server is given by address: then there is nothing to resolve.
+    pub(crate) fn new(upstream: &Upstream, directory: Arc<Directory>) -> Option<Self> {
+        let answers: Vec<Vec<SocketAddr>> = upstream
+            .servers
+            .iter()
+            .map(|server| {
+                let ip = server.host.parse::<IpAddr>().ok();
+                ip.map(|ip| SocketAddr::new(ip, server.port)).into_iter().collect()
+            })
+            .collect();
+        let failing = vec![false; answers.len()];
+        answers.iter().any(Vec::is_empty).then(|| Self {
+            upstream: upstream.clone(),
+            directory,
+            answers,
+            failing,
+        })
+    }
+
+    /// Asks once for every name and publishes what came.
+    pub(crate) async fn refresh(&mut self) {
+        for (place, server) in self.upstream.servers.iter().enumerate() {
+            if server.host.parse::<IpAddr>().is_ok() {
+                continue;
+            }
+            let asked = tokio::net::lookup_host((server.host.as_str(), server.port));
+            let failure = match tokio::time::timeout(LOOKUP_LIMIT, asked).await {
+                Ok(Ok(addrs)) => {
+                    let addrs = dedup(addrs);
+                    if addrs.is_empty() {
+                        Some("the name has no address".to_owned())
+                    } else {
+                        if let Some(answer) = self.answers.get_mut(place) {
+                            *answer = addrs;
+                        }
+                        None
+                    }
+                }
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some("the resolver did not answer".to_owned()),
+            };
+            // One line when it starts to fail and one when it works again, not one every few seconds.
+            if let Some(was_failing) = self.failing.get_mut(place)
+                && *was_failing != failure.is_some()
+            {
+                *was_failing = failure.is_some();
+                let upstream = &*self.upstream.name;
+                match failure {
+                    Some(reason) => {
+                        tracing::warn!(upstream, host = server.host, reason, "name not resolved");
+                    }
+                    None => tracing::info!(upstream, host = server.host, "name resolved again"),
+                }
+            }
+        }
+        let addrs = dedup(self.answers.iter().flatten().copied());
+        if self.directory.publish(addrs) {
+            let addrs: Vec<String> =
+                self.directory.known().iter().map(|known| known.addr.to_string()).collect();
+            tracing::debug!(upstream = &*self.upstream.name, ?addrs, "addresses changed");
+        }
+    }
+
+    /// Refreshes for ever.
+    pub(crate) async fn run(mut self) {
+        loop {
+            tokio::time::sleep(self.upstream.resolve).await;
+            self.refresh().await;
+        }
+    }
+}
+
+/// In a stable order, so that an answer that is merely shuffled is no change.
+fn dedup(addrs: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let mut addrs: Vec<SocketAddr> = addrs.into_iter().collect();
+    addrs.sort_unstable();
+    addrs.dedup();
+    addrs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_address_that_stays_keeps_its_state_and_one_that_left_is_gone() {
+        let directory = Directory::new(&[]);
+        assert!(directory.publish(vec![at("10.0.0.1:80"), at("10.0.0.2:80")]));
+        let before = directory.known();
+        before[1].set_healthy(false);
+        assert!(directory.publish(vec![at("10.0.0.2:80"), at("10.0.0.3:80")]));
+        let after = directory.known();
+        assert!(!after[0].is_healthy(), "its health is remembered");
+        assert!(before[0].is_gone() && !before[1].is_gone());
+    }
+
+    #[test]
+    fn an_unchanged_answer_does_not_disturb_the_workers() {
+        let directory = Directory::new(&[Endpoint { host: "10.0.0.1".into(), port: 80 }]);
+        let version = directory.version();
+        assert!(!directory.publish(vec![at("10.0.0.1:80")]));
+        assert_eq!(directory.version(), version);
+    }
+}

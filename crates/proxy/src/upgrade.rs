@@ -1,0 +1,147 @@
+//! WebSocket: after a 101 the two connections become one tunnel (RFC 9110 §7.8, RFC 6455).
+//!
+//! Nothing the client sends behind its handshake goes to the server before the server agreed with exactly
+//! 101 and the protocol that was asked for. From then on bytes flow both ways, what was already read with
+//! the heads first; the server's connection never returns to the pool. Each direction closes by itself. A
+//! tunnel holds no buffer while it is silent: bytes pass through one that the worker's tunnels share.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::UPGRADE;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+
+use crate::error::late;
+use crate::log::Record;
+use crate::pool::Lease;
+use crate::watch::{Drain, Watch, millis};
+
+/// Bytes moved at once.
+const PIECE: usize = 32 * 1024;
+
+thread_local! {
+    static SHARED: RefCell<Vec<u8>> = RefCell::new(vec![0; PIECE]);
+}
+
+/// The server's side of a tunnel to be.
+pub(crate) struct Tunnel {
+    stream: TcpStream,
+    early: Bytes,
+    idle: Duration,
+    record: Option<Box<Record>>,
+    /// Counts as a use of the server until dropped.
+    _use: Lease,
+}
+
+/// Whether the server switched to what was asked for.
+pub(crate) fn is_websocket(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(UPGRADE).iter();
+    lines.next().is_some_and(|line| line.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"))
+        && lines.next().is_none()
+}
+
+impl Tunnel {
+    /// Takes a connection that answered 101 out of its pool.
+    pub(crate) fn new(lease: Lease, idle: Duration) -> Option<Self> {
+        let (link, counted) = lease.detach()?;
+        let (stream, early) = link.into_tunnel()?;
+        Some(Self { stream, early, idle, record: None, _use: counted })
+    }
+
+    /// The request that it began as; its log line is written when the tunnel ends.
+    pub(crate) fn with_record(mut self, record: Box<Record>) -> Self {
+        self.record = Some(record);
+        self
+    }
+
+    /// Moves bytes until both sides have closed, neither has spoken for too long, or the proxy goes down.
+    pub(crate) async fn run(mut self, mut client: TcpStream, early: Bytes, watch: &Watch) {
+        let idle_ms = millis(self.idle);
+        watch.due_in(idle_ms);
+        let (up, down) = (Cell::new(0), Cell::new(0));
+        let (from_client, to_client) = client.split();
+        let (from_server, to_server) = self.stream.split();
+        let both = async {
+            tokio::try_join!(
+                pump(&from_client, to_server, early, &up, || watch.due_in(idle_ms)),
+                pump(&from_server, to_client, self.early.clone(), &down, || watch.due_in(idle_ms)),
+            )
+        };
+        let mut both = std::pin::pin!(both);
+        let cut = std::future::poll_fn(|cx| {
+            // A side that broke off takes the other one with it.
+            if both.as_mut().poll(cx).is_ready() {
+                return std::task::Poll::Ready(None);
+            }
+            if watch.drain() == Drain::Live {
+                std::task::Poll::Ready(Some(late::DRAINED))
+            } else if watch.expired() {
+                std::task::Poll::Ready(Some(late::UPSTREAM_STALLED))
+            } else {
+                std::task::Poll::Pending
+            }
+        })
+        .await;
+        if let Some(mut record) = self.record.take() {
+            record.tunnelled(up.get(), down.get());
+            // Any end is a good one for a tunnel, unless it was cut here.
+            record.complete();
+            if let Some(class) = cut {
+                record.fail(class);
+            }
+        }
+    }
+}
+
+/// Moves bytes one way, then passes on that there are no more.
+async fn pump(
+    from: &ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    early: Bytes,
+    moved: &Cell<u64>,
+    mut alive: impl FnMut(),
+) -> io::Result<()> {
+    if !early.is_empty() {
+        to.write_all(&early).await?;
+        moved.set(early.len() as u64);
+    }
+    drop(early);
+    loop {
+        from.readable().await?;
+        // Read into the shared buffer and written at once; what the other side can't take yet waits in a
+        // buffer of its own, and nothing more is read meanwhile.
+        let step = SHARED.with_borrow_mut(|buffer| -> io::Result<Option<(usize, Vec<u8>)>> {
+            let read = match from.try_read(buffer) {
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            if read == 0 {
+                return Ok(Some((0, Vec::new())));
+            }
+            let written = match to.try_write(&buffer[..read]) {
+                Ok(written) => written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(error) => return Err(error),
+            };
+            Ok(Some((read, buffer[written..read].to_vec())))
+        })?;
+        match step {
+            None => {}
+            Some((0, _)) => return to.shutdown().await,
+            Some((read, rest)) => {
+                moved.set(moved.get() + read as u64);
+                alive();
+                if !rest.is_empty() {
+                    to.write_all(&rest).await?;
+                    alive();
+                }
+            }
+        }
+    }
+}

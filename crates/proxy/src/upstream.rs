@@ -1,0 +1,145 @@
+//! The servers of one upstream as a worker uses them: which one is next.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::config::{self, Policy};
+use crate::error::Failure;
+use crate::pool::{Endpoint, Lease, Limits, NoLink};
+use crate::resolve::Directory;
+
+/// An upstream of one worker, with its pools.
+pub(crate) struct Upstream {
+    /// What proxy.conf says about it.
+    pub(crate) config: config::Upstream,
+    directory: Arc<Directory>,
+    seen: Cell<u64>,
+    endpoints: RefCell<Vec<Rc<Endpoint>>>,
+    turn: Cell<usize>,
+    limits: Limits,
+}
+
+/// The servers that a request was sent to in vain.
+#[derive(Debug, Default)]
+pub(crate) struct Tried {
+    addrs: Vec<SocketAddr>,
+    timed_out: bool,
+    full: bool,
+}
+
+impl Upstream {
+    pub(crate) fn new(
+        config: config::Upstream,
+        directory: Arc<Directory>,
+        workers: usize,
+        turn: usize,
+    ) -> Self {
+        let limits = Limits::share(&config, workers);
+        Self {
+            config,
+            directory,
+            seen: Cell::new(0),
+            endpoints: RefCell::default(),
+            // Workers start at different servers, so that few requests spread over all servers too.
+            turn: Cell::new(turn),
+            limits,
+        }
+    }
+
+    /// A connection to the next server; one that can't be reached is passed over for the next
+    /// (nothing was sent, so this is safe for every request).
+    pub(crate) async fn acquire(&self, tried: &mut Tried) -> Result<Lease, Failure> {
+        self.refresh();
+        loop {
+            let Some(endpoint) = self.choose(tried) else {
+                return Err(tried.verdict(self));
+            };
+            if let Some(lease) = endpoint.reuse() {
+                return Ok(lease);
+            }
+            match endpoint.connect().await {
+                Ok(lease) => return Ok(lease),
+                Err(NoLink::Full) => tried.full = true,
+                Err(NoLink::TimedOut) => tried.timed_out = true,
+                Err(NoLink::Refused(error)) => {
+                    tracing::debug!(upstream = &*self.config.name, addr = %endpoint.addr, %error, "no connection");
+                }
+            }
+            tried.addrs.push(endpoint.addr);
+        }
+    }
+
+    /// Whether there is a server to send to.
+    pub(crate) fn choose(&self, tried: &Tried) -> Option<Rc<Endpoint>> {
+        let endpoints = self.endpoints.borrow();
+        if let [only] = &endpoints[..] {
+            return (only.is_healthy() && tried.addrs.is_empty()).then(|| only.clone());
+        }
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(1));
+        let candidates = (0..endpoints.len())
+            .filter_map(|step| endpoints.get((turn.wrapping_add(step)) % endpoints.len()))
+            .filter(|endpoint| endpoint.is_healthy() && !tried.addrs.contains(&endpoint.addr));
+        // One that just refused comes last: it may be back, and it is better than nothing.
+        match self.config.policy {
+            Policy::RoundRobin => candidates.min_by_key(|endpoint| endpoint.is_cooling()),
+            Policy::LeastConnections => {
+                candidates.min_by_key(|endpoint| (endpoint.is_cooling(), endpoint.in_use()))
+            }
+        }
+        .cloned()
+    }
+
+    /// Takes over what the resolver found.
+    fn refresh(&self) {
+        let version = self.directory.version();
+        if self.seen.get() == version {
+            return;
+        }
+        self.seen.set(version);
+        let known = self.directory.known();
+        let mut endpoints = self.endpoints.borrow_mut();
+        let next = known
+            .iter()
+            .map(|known| {
+                let kept = endpoints.iter().find(|endpoint| endpoint.is_same(known)).cloned();
+                kept.unwrap_or_else(|| Rc::new(Endpoint::new(known.clone(), self.limits)))
+            })
+            .collect();
+        for old in std::mem::replace(&mut *endpoints, next) {
+            if !endpoints.iter().any(|endpoint| Rc::ptr_eq(endpoint, &old)) {
+                old.clear();
+            }
+        }
+    }
+
+    /// Closes idle connections that are too old.
+    pub(crate) fn sweep(&self) {
+        self.refresh();
+        for endpoint in &*self.endpoints.borrow() {
+            endpoint.sweep();
+        }
+    }
+}
+
+impl Tried {
+    /// Notes that a server closed the connection on us, so that another one is preferred.
+    pub(crate) fn note(&mut self, addr: SocketAddr) {
+        self.addrs.push(addr);
+    }
+
+    fn verdict(&self, upstream: &Upstream) -> Failure {
+        let upstream = upstream.config.name.clone();
+        if self.full {
+            Failure::UpstreamBusy { upstream }
+        } else if self.timed_out {
+            Failure::ConnectTimeout { upstream }
+        } else if self.addrs.is_empty() {
+            Failure::NoServer { upstream }
+        } else {
+            Failure::Refused { upstream }
+        }
+    }
+}

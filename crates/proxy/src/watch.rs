@@ -1,0 +1,215 @@
+//! Deadlines without timers.
+//!
+//! A timer per request costs more than the rest of its bookkeeping. Instead every client connection has
+//! one [`Watch`]: whoever the connection waits for at the moment (the next request, its head, the
+//! upstream's answer, the next piece of a body) sets when that is too late, with one store. A worker
+//! sweeps its watches every [`TICK`] and wakes the connections whose time is over; what is polled then
+//! looks at [`Watch::expired`] and gives up. So a deadline is met within one tick, never too early.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+/// Time between two sweeps.
+pub(crate) const TICK: Duration = Duration::from_millis(50);
+const TICK_MS: u64 = 50;
+/// No deadline.
+const NEVER: u64 = u64::MAX;
+
+thread_local! {
+    static NOW: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Milliseconds since the worker started, at most one tick old: for everything that may be coarse.
+pub(crate) fn now_ms() -> u64 {
+    NOW.get()
+}
+
+/// Milliseconds of a limit, as deadlines count.
+pub(crate) fn millis(limit: Duration) -> u64 {
+    u64::try_from(limit.as_millis()).unwrap_or(NEVER)
+}
+
+/// What a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The first byte of the next request.
+    Idle,
+    /// The rest of a request's head.
+    Head,
+    /// The answer: the deadline belongs to whoever makes it.
+    Busy,
+}
+
+/// The deadline of one client connection.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    due: Cell<u64>,
+    phase: Cell<Phase>,
+    task: RefCell<Option<Waker>>,
+    place: Cell<usize>,
+    draining: Rc<Cell<Drain>>,
+}
+
+/// How far a worker is with ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Drain {
+    /// Serving.
+    #[default]
+    No,
+    /// No new connection or request; open ones may finish.
+    Requests,
+    /// Live streams and tunnels, which never finish by themselves, are cut.
+    Live,
+}
+
+impl Watch {
+    /// Sets when the current wait is over.
+    pub(crate) fn due_in(&self, limit_ms: u64) {
+        self.due.set(now_ms().saturating_add(limit_ms).saturating_add(TICK_MS));
+    }
+
+    /// The current wait has no end of its own.
+    pub(crate) fn never(&self) {
+        self.due.set(NEVER);
+    }
+
+    /// Whether the current wait took too long.
+    pub(crate) fn expired(&self) -> bool {
+        now_ms() >= self.due.get()
+    }
+
+    /// What the connection waits for.
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Starts another wait.
+    pub(crate) fn enter(&self, phase: Phase, limit_ms: u64) {
+        self.phase.set(phase);
+        self.due_in(limit_ms);
+    }
+
+    /// How far the worker is with ending.
+    pub(crate) fn drain(&self) -> Drain {
+        self.draining.get()
+    }
+
+    /// Remembers whom to wake. A connection is one task for its whole life, so this is set once.
+    pub(crate) fn set_task(&self, waker: &Waker) {
+        let mut task = self.task.borrow_mut();
+        match &*task {
+            Some(known) if known.will_wake(waker) => {}
+            _ => *task = Some(waker.clone()),
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(task) = &*self.task.borrow() {
+            task.wake_by_ref();
+        }
+    }
+}
+
+/// All watches of a worker.
+#[derive(Debug)]
+pub(crate) struct Watches {
+    started: Instant,
+    open: RefCell<Vec<Rc<Watch>>>,
+    draining: Rc<Cell<Drain>>,
+}
+
+impl Watches {
+    pub(crate) fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            open: RefCell::default(),
+            draining: Rc::new(Cell::new(Drain::No)),
+        }
+    }
+
+    /// A watch for a new connection, whose first head is awaited from now on.
+    pub(crate) fn open(&self, head_ms: u64) -> Rc<Watch> {
+        let mut open = self.open.borrow_mut();
+        let watch = Rc::new(Watch {
+            due: Cell::new(NEVER),
+            phase: Cell::new(Phase::Head),
+            task: RefCell::new(None),
+            place: Cell::new(open.len()),
+            draining: self.draining.clone(),
+        });
+        watch.due_in(head_ms);
+        open.push(watch.clone());
+        watch
+    }
+
+    /// Forgets the watch of a connection that ended.
+    pub(crate) fn close(&self, watch: &Watch) {
+        let mut open = self.open.borrow_mut();
+        let place = watch.place.get();
+        if place < open.len() {
+            open.swap_remove(place);
+            if let Some(moved) = open.get(place) {
+                moved.place.set(place);
+            }
+        }
+    }
+
+    /// Open connections.
+    pub(crate) fn len(&self) -> usize {
+        self.open.borrow().len()
+    }
+
+    /// Moves the clock on and wakes whoever is late.
+    pub(crate) fn sweep(&self) {
+        NOW.set(millis(self.started.elapsed()));
+        for watch in &*self.open.borrow() {
+            if watch.expired() {
+                watch.wake();
+            }
+        }
+    }
+
+    /// How far the worker is with ending.
+    pub(crate) fn drain(&self) -> Drain {
+        self.draining.get()
+    }
+
+    /// Tells every connection that the worker ends.
+    pub(crate) fn set_drain(&self, stage: Drain) {
+        self.draining.set(stage);
+        for watch in &*self.open.borrow() {
+            watch.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_never_early_and_at_most_a_tick_late() {
+        NOW.set(1_000);
+        let watches = Watches::new();
+        let watch = watches.open(200);
+        for (now, expired) in [(1_000, false), (1_200, false), (1_250, true)] {
+            NOW.set(now);
+            assert_eq!(watch.expired(), expired, "at {now}");
+        }
+        watch.never();
+        assert!(!watch.expired());
+    }
+
+    #[test]
+    fn closing_one_watch_keeps_the_places_of_the_others() {
+        let watches = Watches::new();
+        let (a, b, c) = (watches.open(1), watches.open(1), watches.open(1));
+        watches.close(&a);
+        watches.close(&c);
+        assert_eq!(watches.len(), 1);
+        watches.close(&b);
+        assert_eq!(watches.len(), 0);
+    }
+}

@@ -1,0 +1,322 @@
+//! One worker: a thread with its own runtime, listeners, upstream connections, decisions, log buffer and
+//! counters. Workers share nothing on the way of a request, so there is no lock and no wake-up across
+//! threads; the kernel spreads connections over their listeners (`SO_REUSEPORT`).
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use service::Shutdown;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+
+use crate::config;
+use crate::error::RequestIds;
+use crate::forward::{self, Retries, Visit};
+use crate::headers::Client;
+use crate::log::{AccessLog, Books, Record};
+use crate::site::Site;
+use crate::stats::Stats;
+use crate::watch::{Drain, Phase, TICK, Watch, Watches, millis};
+
+/// How long live streams and tunnels may go on when the proxy goes down.
+const LIVE_GRACE: Duration = Duration::from_millis(200);
+/// What a client may still send after our side of its connection is closed, and for how long: closing
+/// both sides at once would tear down the last answer before it is read (RFC 9112 §9.6).
+const LINGER_TIME: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 256 * 1024;
+/// The answer to a connection too many.
+const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
+Content-Length: 99\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
+{\"status\":\"error\",\"message\":\"too many connections; try again shortly\",\"code\":\"too_many_connections\"}";
+
+/// What a worker holds.
+pub(crate) struct Worker {
+    site: RefCell<Rc<Site>>,
+    /// Log and counters.
+    pub(crate) books: Rc<Books>,
+    /// Names for requests.
+    pub(crate) ids: RequestIds,
+    /// How many requests may be sent again.
+    pub(crate) retries: Retries,
+    watches: Watches,
+    limits: Limits,
+}
+
+/// What a worker grants its clients.
+struct Limits {
+    header_ms: u64,
+    connections: usize,
+    head_bytes: usize,
+}
+
+impl Worker {
+    pub(crate) fn new(site: Site, log: AccessLog, stats: Arc<Stats>) -> Rc<Self> {
+        let server: &config::Server = &site.config.server;
+        Rc::new(Self {
+            books: Books::new(log, stats, server.keep_alive),
+            ids: RequestIds::new(),
+            retries: Retries::new(),
+            watches: Watches::new(),
+            limits: Limits {
+                header_ms: millis(server.header_timeout),
+                connections: server.max_connections.div_ceil(server.workers.max(1)).max(1),
+                // The least that hyper takes.
+                head_bytes: server.max_head_bytes.max(8192),
+            },
+            site: RefCell::new(Rc::new(site)),
+        })
+    }
+
+    /// The configuration that new requests are served by.
+    pub(crate) fn site(&self) -> Rc<Site> {
+        self.site.borrow().clone()
+    }
+
+    /// Serves until `stop`, then lets what is open finish, within limits.
+    pub(crate) async fn run(self: Rc<Self>, listeners: Vec<TcpListener>, stop: Shutdown) {
+        let housekeeping = tokio::task::spawn_local(self.clone().keep_house());
+        let accepting: Vec<_> = listeners
+            .into_iter()
+            .map(|listener| tokio::task::spawn_local(self.clone().accept(listener, stop.clone())))
+            .collect();
+        for loops in accepting {
+            let _ = loops.await;
+        }
+        self.drain().await;
+        housekeeping.abort();
+        self.books.log.flush();
+    }
+
+    /// Takes connections until `stop`, and then those that the kernel has already queued.
+    async fn accept(self: Rc<Self>, listener: TcpListener, stop: Shutdown) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = stop.cancelled() => break,
+            };
+            self.admit(accepted).await;
+        }
+        while let Poll::Ready(accepted) = std::future::poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await {
+            self.admit(accepted).await;
+        }
+    }
+
+    async fn admit(self: &Rc<Self>, accepted: io::Result<(TcpStream, SocketAddr)>) {
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, most likely: waiting lets others close theirs.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(TICK).await;
+                return;
+            }
+        };
+        let stats = &self.books.stats;
+        if self.watches.len() >= self.limits.connections {
+            stats.turned_away.add(1);
+            let _ = stream.try_write(TOO_MANY);
+            return;
+        }
+        stats.accepted.add(1);
+        tokio::task::spawn_local(self.clone().attend(stream, peer));
+    }
+
+    /// Serves one connection to its end.
+    async fn attend(self: Rc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let watch = self.watches.open(self.limits.header_ms);
+        self.books.stats.connections.add(1);
+        let visit = Rc::new(Visit {
+            worker: self.clone(),
+            watch: watch.clone(),
+            client: Client::new(peer, "http", self.site().config.server.trusts(peer.ip())),
+            peer,
+            tunnel: RefCell::new(None),
+        });
+        self.serve(stream, &visit).await;
+        self.watches.close(&watch);
+        self.books.stats.connections.sub(1);
+    }
+
+    async fn serve(&self, stream: TcpStream, visit: &Rc<Visit>) {
+        // Answers are awaited: never hold one back for a fuller packet.
+        let _ = stream.set_nodelay(true);
+        let watch = &visit.watch;
+        let socket = Socket { stream, watch: watch.clone(), header_ms: self.limits.header_ms };
+        let handle = service_fn(|request| Box::pin(forward::handle(visit.clone(), request)));
+        // Deadlines are the watch's business, so hyper needs no timer.
+        let mut connection = http1::Builder::new()
+            .max_buf_size(self.limits.head_bytes)
+            .header_read_timeout(None)
+            .half_close(false)
+            .serve_connection(TokioIo::new(socket), handle);
+        let mut told = false;
+        let ended = std::future::poll_fn(|cx| {
+            watch.set_task(cx.waker());
+            if !told && watch.drain() != Drain::No {
+                told = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            match connection.poll_without_shutdown(cx) {
+                Poll::Ready(ended) => Poll::Ready(Some(ended)),
+                // Whoever had this deadline did nothing about it: the client is the one who is late.
+                Poll::Pending if watch.expired() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await;
+        match ended {
+            None => {}
+            Some(Ok(())) => {
+                let parts = connection.into_parts();
+                let stream = parts.io.into_inner().stream;
+                let tunnel = visit.tunnel.borrow_mut().take();
+                match tunnel {
+                    Some(tunnel) => tunnel.run(stream, parts.read_buf, watch).await,
+                    None => linger(stream).await,
+                }
+            }
+            Some(Err(error)) => {
+                if error.is_parse() {
+                    // hyper has answered this one by itself.
+                    let status = if error.is_parse_too_large() { 431 } else { 400 };
+                    Record::malformed(&self.books, watch, visit.peer, self.ids.next(), status);
+                    linger(connection.into_parts().io.into_inner().stream).await;
+                }
+                tracing::debug!(peer = %visit.peer, error = %crate::error::causes(&error), "connection ended");
+            }
+        }
+    }
+
+    async fn keep_house(self: Rc<Self>) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut ticks = 0_u64;
+        loop {
+            tick.tick().await;
+            ticks += 1;
+            self.watches.sweep();
+            self.books.log.sweep();
+            // A fifth of a second.
+            if ticks.is_multiple_of(4) {
+                self.books.log.flush();
+            }
+            if ticks.is_multiple_of(10) {
+                self.site().sweep();
+            }
+            if ticks.is_multiple_of(20) {
+                self.retries.refill();
+            }
+        }
+    }
+
+    async fn drain(&self) {
+        let deadline = Instant::now() + self.site().drain_timeout();
+        let live = (Instant::now() + LIVE_GRACE).min(deadline);
+        self.watches.set_drain(Drain::Requests);
+        while self.watches.len() > 0 && Instant::now() < deadline {
+            if self.watches.drain() == Drain::Requests && Instant::now() >= live {
+                self.watches.set_drain(Drain::Live);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let open = self.watches.len();
+        if open > 0 {
+            tracing::warn!(open, "drain time is over: cutting open connections");
+        }
+    }
+}
+
+/// Closes our side, and reads what the client is still sending.
+async fn linger(mut stream: TcpStream) {
+    let read = async {
+        if stream.shutdown().await.is_err() {
+            return;
+        }
+        let mut scrap = [0; 4096];
+        let mut left = LINGER_BYTES;
+        while let Ok(read @ 1..) = stream.read(&mut scrap).await {
+            match left.checked_sub(read) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LINGER_TIME, read).await;
+}
+
+/// A client's socket, which notices the first byte of a request: from then on the head has its own
+/// deadline.
+struct Socket {
+    stream: TcpStream,
+    watch: Rc<Watch>,
+    header_ms: u64,
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if self.watch.phase() == Phase::Idle && buf.filled().len() > before {
+            self.watch.enter(Phase::Head, self.header_ms);
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_to_a_connection_too_many_is_framed_right() {
+        let text = std::str::from_utf8(TOO_MANY).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{}", body.len());
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["code"], "too_many_connections");
+    }
+}

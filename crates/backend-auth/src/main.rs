@@ -1,2 +1,43 @@
-//! placeholder
-fn main() {}
+//! The program `backend-auth`: flags, log, serve until a signal, drain.
+
+use std::process::ExitCode;
+
+use backend_auth::config::{Cli, Command};
+use backend_auth::{AuthServer, Config};
+use service::{args, probe, shutdown, telemetry};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli: Cli = args::parse();
+    if let Some(Command::Health) = cli.command {
+        return probe::exit_code(cli.flags.addr());
+    }
+    if let Err(error) = telemetry::init(&cli.log) {
+        return args::usage_error(&format!("--log-level: {error}"));
+    }
+    let config = match Config::try_from(cli.flags) {
+        Ok(config) => config,
+        Err(error) => return args::usage_error(&error),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return args::usage_error(&error),
+    };
+    runtime.block_on(run(config))
+}
+
+async fn run(config: Config) -> ExitCode {
+    let signalled = match shutdown::on_signal() {
+        Ok(signalled) => signalled,
+        Err(error) => return args::usage_error(&error),
+    };
+    let server = match AuthServer::bind(config).await {
+        Ok(server) => server,
+        Err(error) => return args::usage_error(&error),
+    };
+    signalled.cancelled().await;
+    server.shutdown().await;
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,189 @@
+//! What registering and logging in share: a session is issued, its cookie set, and the answer is JSON or a
+//! redirect.
+
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, HeaderMap, LOCATION, RETRY_AFTER, SET_COOKIE};
+use http::{HeaderValue, StatusCode};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use service::Problem;
+use wire::auth::Account as AccountAnswer;
+
+use super::success;
+use crate::App;
+use crate::body::Reply;
+use crate::client::Client;
+use crate::clock;
+use crate::hasher::HashError;
+use crate::next;
+use crate::secret::{Secret, SecretHash};
+use crate::sessions::Session;
+use crate::store::accounts::Account;
+use crate::store::sessions::NewSession;
+use crate::throttle::RetryAfter;
+
+/// What a query's value must not hold as it is.
+const QUERY: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'&')
+    .add(b'+')
+    .add(b'<')
+    .add(b'>')
+    .add(b'=')
+    .add(b'?')
+    .add(b'\'')
+    .add(b'\\');
+
+/// Someone who got in.
+pub struct Entered {
+    /// Whose account it is.
+    pub account: Arc<Account>,
+    /// The cookies to set.
+    pub cookies: Vec<HeaderValue>,
+}
+
+/// A session about to be stored: its token goes to the client, the rest into the store.
+pub struct Issue {
+    /// What is stored.
+    pub new: NewSession,
+    /// The device's mark, when the client has none yet.
+    pub device: SecretHash,
+    /// The cookies to set once it is stored.
+    pub cookies: Vec<HeaderValue>,
+}
+
+impl Issue {
+    /// Prepares a session for an account.
+    ///
+    /// # Errors
+    /// 500 without randomness.
+    pub fn prepare(
+        app: &App,
+        client: &Client,
+        headers: &HeaderMap,
+        account: Arc<Account>,
+        remember: bool,
+        now: i64,
+    ) -> Result<Self, Problem> {
+        let random = |error: getrandom::Error| Problem::internal(&error);
+        let token = Secret::token().map_err(random)?;
+        let lifetimes = if remember { app.config.remembered } else { app.config.session };
+        let session = Session {
+            account,
+            sid: crate::secret::public_id().map_err(random)?,
+            auth_time: now,
+            idle: lifetimes.idle,
+            ends_at: now.saturating_add(lifetimes.absolute),
+            remember,
+        };
+        // Without "remember me" the cookie ends with the browser, the session at the latest with its limits.
+        let seconds = remember.then_some(lifetimes.absolute);
+        let mut cookies: Vec<HeaderValue> =
+            app.cookies.set_session(&token.text, seconds).into_iter().collect();
+        let device = match app.cookies.device(headers) {
+            Some(device) => device,
+            None => {
+                let mark = Secret::token().map_err(random)?;
+                cookies.extend(app.cookies.set_device(&mark.text));
+                mark.hash
+            }
+        };
+        let new = NewSession {
+            token: token.hash,
+            session: Arc::new(session),
+            ip: client.ip.to_string(),
+            user_agent: client.user_agent.clone(),
+        };
+        Ok(Self { new, device, cookies })
+    }
+}
+
+/// Answers a registration or a login. A form goes to `next`, or back to its page with `?error=CODE`.
+pub fn answer(
+    reply: Reply,
+    page: &str,
+    username: &str,
+    next: Option<&str>,
+    outcome: Result<Entered, Problem>,
+) -> Response {
+    match (reply, outcome) {
+        (Reply::Json, Ok(entered)) => {
+            with_cookies(success(account_answer(&entered.account)), entered.cookies)
+        }
+        (Reply::Redirect, Ok(entered)) => {
+            with_cookies(see_other(next::safe_or_root(next)), entered.cookies)
+        }
+        (Reply::Json, Err(problem)) => problem.into_response(),
+        (Reply::Redirect, Err(problem)) => back(page, username, next, problem),
+    }
+}
+
+fn back(page: &str, username: &str, next: Option<&str>, problem: Problem) -> Response {
+    let mut location = format!("{page}?error={}", problem.code());
+    let mut add = |name: &str, value: &str| {
+        if !value.is_empty() {
+            location.push('&');
+            location.push_str(name);
+            location.push('=');
+            location.extend(utf8_percent_encode(value, QUERY));
+        }
+    };
+    add("username", &username.chars().take(64).collect::<String>());
+    add("next", next.filter(|path| next::is_safe(path)).unwrap_or_default());
+    let refused = problem.into_response();
+    let mut response = see_other(&location);
+    if let Some(seconds) = refused.headers().get(RETRY_AFTER) {
+        response.headers_mut().insert(RETRY_AFTER, seconds.clone());
+    }
+    response
+}
+
+/// 303: ask for another page, with GET.
+pub fn see_other(location: &str) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    let location = HeaderValue::from_str(location).unwrap_or(HeaderValue::from_static("/"));
+    response.headers_mut().insert(LOCATION, location);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Adds cookies to an answer.
+pub fn with_cookies(
+    mut response: Response,
+    cookies: impl IntoIterator<Item = HeaderValue>,
+) -> Response {
+    for cookie in cookies {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// An account as its owner sees it.
+pub fn account_answer(account: &Account) -> AccountAnswer {
+    AccountAnswer {
+        username: account.name.clone(),
+        user_id: account.id.clone(),
+        roles: vec![account.role.as_str().to_owned()],
+        created_at: clock::rfc3339(account.created_at),
+    }
+}
+
+/// 429, the same words for every name.
+pub fn too_many(RetryAfter(seconds): RetryAfter) -> Problem {
+    Problem::too_many_requests(format!("too many tries: wait {seconds} s"), seconds)
+}
+
+/// 503 when too many passwords wait; a failure is ours.
+pub fn hash_problem(app: &App, error: &HashError) -> Problem {
+    match error {
+        HashError::Busy => {
+            app.metrics.hash_busy.inc();
+            Problem::unavailable("busy", "too many people sign in right now: try again", 1)
+        }
+        HashError::Failed(_) => Problem::internal(error),
+    }
+}

@@ -1,0 +1,80 @@
+//! `POST /invites`: an administrator makes a link that lets others register.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use service::Problem;
+use wire::auth::{CreateInvite, Invite};
+
+use super::{SignedIn, success};
+use crate::App;
+use crate::audit;
+use crate::body;
+use crate::client::Client;
+use crate::clock;
+use crate::secret::Secret;
+use crate::store::accounts::Role;
+use crate::store::invites;
+
+const USES: std::ops::RangeInclusive<u32> = 1..=1000;
+const MINUTE: u64 = 60;
+const WEEK: u64 = 7 * 86_400;
+const MONTH: u64 = 30 * 86_400;
+
+/// Make an invite. Its code is told once and kept as a hash.
+#[utoipa::path(post, path = "/invites", tag = "accounts", request_body = wire::auth::CreateInvite,
+    responses(
+        (status = 200, body = wire::Success<wire::auth::Invite>),
+        (status = 400, description = "`invalid_field`"),
+        (status = 401, description = "`unauthenticated`"),
+        (status = 403, description = "`not_an_admin`")))]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    client: Client,
+    caller: SignedIn,
+    request: Request,
+) -> Response {
+    match make(&app, &client, &caller, request).await {
+        Ok(invite) => success(invite),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn make(
+    app: &Arc<App>,
+    client: &Client,
+    caller: &SignedIn,
+    request: Request,
+) -> Result<Invite, Problem> {
+    let account = &caller.session.account;
+    if account.role != Role::Admin {
+        return Err(Problem::forbidden("not_an_admin", "only an administrator invites"));
+    }
+    let wanted: CreateInvite = body::read_optional(app, request).await?;
+    let uses = wanted.uses.unwrap_or(1);
+    if !USES.contains(&uses) {
+        return Err(Problem::bad_request("invalid_field", "uses: from 1 to 1000"));
+    }
+    let lifetime = wanted.expires_in.unwrap_or(WEEK);
+    if !(MINUTE..=MONTH).contains(&lifetime) {
+        return Err(Problem::bad_request(
+            "invalid_field",
+            "expires_in: from 60 seconds to 2592000 (30 days)",
+        ));
+    }
+    let code = Secret::code().map_err(|error| Problem::internal(&error))?;
+    let now = clock::now();
+    let expires_at = now + i64::try_from(lifetime).unwrap_or(0);
+    let (hash, id) = (code.hash, account.id.clone());
+    app.store
+        .write(move |db| invites::create(db, hash, &id, now, expires_at, uses), |()| ())
+        .await?;
+    audit::invite(client, &caller.session, uses);
+    Ok(Invite {
+        path: format!("/register?invite={}", code.text),
+        code: code.text,
+        expires_at: clock::rfc3339(expires_at),
+        uses,
+    })
+}

@@ -1,0 +1,72 @@
+//! One file per group of calls. Each handler reads, asks, answers; decisions live in the modules it asks.
+
+pub mod account;
+pub mod entry;
+pub mod guide;
+pub mod invites;
+pub mod login;
+pub mod logout;
+pub mod password;
+pub mod register;
+pub mod token;
+pub mod verify;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
+use http::header::{CACHE_CONTROL, HeaderValue};
+use http::request::Parts;
+use serde::Serialize;
+use service::Problem;
+use wire::Success;
+
+use crate::App;
+use crate::clock;
+use crate::secret::SecretHash;
+use crate::sessions::Session;
+
+/// The caller's session: a handler that takes it answers 401 to everyone else.
+pub struct SignedIn {
+    /// The hash of the session's token.
+    pub token: SecretHash,
+    /// The session.
+    pub session: Arc<Session>,
+}
+
+impl SignedIn {
+    /// The session that a request's cookie names.
+    ///
+    /// # Errors
+    /// 400 when there are two cookies of the name.
+    pub fn find(app: &App, headers: &HeaderMap) -> Result<Option<Self>, Problem> {
+        let Some(token) = app.cookies.session(headers)? else { return Ok(None) };
+        let found = app.sessions.touch(&token, clock::now());
+        Ok(found.map(|(session, _)| Self { token, session }))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for SignedIn {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        Self::find(app, &parts.headers)?.ok_or_else(sign_in_first)
+    }
+}
+
+fn sign_in_first() -> Problem {
+    Problem::unauthenticated("sign in first: there is no session, or it is over")
+}
+
+/// A good answer that no cache keeps.
+pub(crate) fn success<T: Serialize>(answer: T) -> Response {
+    let mut response = Json(Success::of(answer)).into_response();
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// An answer without fields of its own.
+#[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
+pub struct Done {}

@@ -1,0 +1,72 @@
+//! `POST /token`: an identity token for a client that talks to the tracker itself (curl, a native peer).
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use service::Problem;
+use wire::auth::AccessToken;
+use wire::identity::{DIRECT_LIFETIME, TRACKER_AUDIENCE};
+
+use super::{SignedIn, success};
+use crate::App;
+use crate::audit;
+use crate::body;
+use crate::client::Client;
+use crate::clock;
+
+/// What the token is for.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+pub struct TokenRequest {
+    /// The service that will read it: `chat-tracker`, also when left out.
+    #[serde(default)]
+    aud: Option<String>,
+}
+
+/// Get an identity token: `Authorization: Bearer …` for the tracker, for five minutes.
+#[utoipa::path(post, path = "/token", tag = "identity", request_body = TokenRequest,
+    responses(
+        (status = 200, body = wire::Success<wire::auth::AccessToken>),
+        (status = 400, description = "`invalid_target`: there is no such service"),
+        (status = 401, description = "`unauthenticated`")))]
+pub async fn token(
+    State(app): State<Arc<App>>,
+    client: Client,
+    caller: SignedIn,
+    request: Request,
+) -> Response {
+    match issue(&app, &client, &caller, request).await {
+        Ok(token) => success(token),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn issue(
+    app: &Arc<App>,
+    client: &Client,
+    caller: &SignedIn,
+    request: Request,
+) -> Result<AccessToken, Problem> {
+    let wanted: TokenRequest = body::read_optional(app, request).await?;
+    if wanted.aud.is_some_and(|aud| aud != TRACKER_AUDIENCE) {
+        // RFC 8707 §2.
+        return Err(Problem::bad_request(
+            "invalid_target",
+            format!("aud: the only service is {TRACKER_AUDIENCE}"),
+        ));
+    }
+    let minted = app
+        .mint
+        .mint(&caller.session, clock::now(), DIRECT_LIFETIME)
+        .map_err(|error| Problem::internal(&error))?;
+    let text = minted.header.to_str().map_err(|error| Problem::internal(&error))?;
+    audit::token(client, &caller.session);
+    app.metrics.minted.inc();
+    Ok(AccessToken {
+        access_token: text.to_owned(),
+        token_type: "Bearer".to_owned(),
+        expires_in: DIRECT_LIFETIME,
+        username: caller.session.account.name.clone(),
+    })
+}

@@ -1,0 +1,91 @@
+//! Accounts, cookie sessions, identity tokens, and the web client's files.
+//!
+//! # A login, step by step
+//! 1. [`router`] finds the handler; [`csrf`] has refused other sites, [`body`] bounds and parses the body.
+//! 2. `handlers::login` looks the name up in the [`store`], asks [`throttle`], has the password compared by
+//!    [`hasher`] on threads of its own, and stores a new session.
+//! 3. [`cookies`] carry its token; [`sessions`] holds it in memory, where `GET /auth/verify` finds it.
+//! 4. The proxy asks that for each protected request and passes on the identity that [`identity`] signs.
+//!
+//! # Layout
+//! - [`config`]: flags, and what they become once checked; [`origin`]: the public address among them.
+//! - [`server`]: [`AuthServer`]: opens everything, binds, ends in order; [`data_dir`]: the folder it keeps.
+//! - [`router`]: the table of calls; [`handlers`]: one file per group of calls.
+//! - [`pages`], [`files`], [`headers`]: the web client and what browsers may do with it.
+//! - [`store`]: accounts, sessions, invites, known devices in SQLite; [`sessions`]: the same in memory.
+//! - [`password`], [`hasher`]: which passwords do, and hashing them without drowning.
+//! - [`throttle`], [`recent`]: limits on guessing that can't lock an owner out, in bounded memory.
+//! - [`identity`]: the key, the JWT, the key set; [`secret`]: tokens and what is kept of them.
+//! - [`client`], [`cookies`], [`csrf`], [`next`], [`body`]: reading a request without believing it.
+//! - [`addresses`], [`qr`]: how others get in.
+//! - [`audit`], [`metrics`], [`openapi`], [`clock`]: the log, numbers, the API's description, the time.
+
+pub mod addresses;
+pub mod audit;
+pub mod body;
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod cookies;
+pub mod csrf;
+pub mod data_dir;
+pub mod files;
+pub mod handlers;
+pub mod hasher;
+pub mod headers;
+pub mod identity;
+pub mod metrics;
+pub mod next;
+pub mod openapi;
+pub mod origin;
+pub mod pages;
+pub mod password;
+pub mod qr;
+pub mod recent;
+pub mod router;
+pub mod secret;
+pub mod server;
+pub mod sessions;
+pub mod store;
+pub mod throttle;
+
+pub use config::{Config, Flags};
+pub use server::{AuthServer, StartError};
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// What handlers share: each field is a service of its own.
+pub struct App {
+    /// The configuration; never changes.
+    pub config: Config,
+    /// The database.
+    pub store: store::Store,
+    /// Sessions, in memory.
+    pub sessions: sessions::Sessions,
+    /// Password hashes.
+    pub hasher: hasher::Hasher,
+    /// Limits on guessing.
+    pub throttle: throttle::Throttle,
+    /// Identities.
+    pub mint: identity::Mint,
+    /// Names and attributes of the cookies.
+    pub cookies: cookies::Cookies,
+    /// Which passwords do.
+    pub policy: password::Policy,
+    /// The web client's files.
+    pub files: Arc<files::Files>,
+    /// Numbers for the admin address.
+    pub metrics: metrics::Metrics,
+    /// No account exists yet.
+    pub first_run: AtomicBool,
+    /// The database answered when it was last looked at.
+    pub ready: AtomicBool,
+}
+
+impl App {
+    /// Whether the database answers.
+    pub async fn is_ready(&self) -> bool {
+        self.store.read(|db| db.query_row("SELECT 1", [], |_| Ok(()))).await.is_ok()
+    }
+}

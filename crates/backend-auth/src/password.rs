@@ -1,0 +1,458 @@
+//! What makes a password good enough: its length, and that it isn't among the first guesses. There are no
+//! rules about kinds of characters: they make passwords worse (NIST SP 800-63B, OWASP ASVS 6.2.5).
+//!
+//! Guesses are recognised by what they are made of, since long passwords that people really pick are
+//! mostly short ones strung together: a repeated unit, a row of the keyboard or of the alphabet, well-known words
+//! and years, the names of the account and of this program.
+
+use service::Problem;
+
+/// Limits of a password.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// Characters at least.
+    pub min_chars: usize,
+    /// Bytes at most.
+    pub max_bytes: usize,
+}
+
+/// Refuses what would only cost time to hash. Also for logins: no stored password is longer.
+///
+/// # Errors
+/// 400 `password_too_long`.
+pub fn check_size(password: &str, policy: Policy) -> Result<(), Problem> {
+    if password.len() <= policy.max_bytes {
+        return Ok(());
+    }
+    Err(Problem::bad_request(
+        "password_too_long",
+        format!("password must have at most {} bytes", policy.max_bytes),
+    ))
+}
+
+/// Whether a new password is good enough.
+///
+/// # Errors
+/// 400 `password_too_long`, `password_too_short` or `password_too_common`.
+pub fn check_new(password: &str, username: &str, policy: Policy) -> Result<(), Problem> {
+    check_size(password, policy)?;
+    if password.chars().count() < policy.min_chars {
+        return Err(Problem::bad_request(
+            "password_too_short",
+            format!("password must have at least {} characters", policy.min_chars),
+        ));
+    }
+    if is_guessable(password, username) {
+        return Err(Problem::bad_request(
+            "password_too_common",
+            "password is among the first that anyone would guess: string a few unrelated words together",
+        ));
+    }
+    Ok(())
+}
+
+/// Rows along which fingers and minds walk, forwards and backwards.
+const ROWS: &[&str] = &[
+    "abcdefghijklmnopqrstuvwxyz",
+    "01234567890",
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "qwertzuiop",
+    "yxcvbnm",
+    "azertyuiop",
+    "qsdfghjklm",
+    "wxcvbn",
+    "!@#$%^&*()",
+    "1q2w3e4r5t6y7u8i9o0p",
+    "q1w2e3r4t5y6u7i8o9p0",
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
+    "qazwsxedcrfvtgbyhnujmikolp",
+    "zaq12wsxcde34rfv",
+];
+
+/// Words that common passwords are strung together from, in lower case and without leetspeak.
+const WORDS: &[&str] = &[
+    "password",
+    "passwort",
+    "passwd",
+    "pass",
+    "word",
+    "matkhau",
+    "secret",
+    "login",
+    "letmein",
+    "welcome",
+    "admin",
+    "administrator",
+    "root",
+    "user",
+    "username",
+    "guest",
+    "master",
+    "test",
+    "testing",
+    "tester",
+    "default",
+    "changeme",
+    "change",
+    "access",
+    "system",
+    "server",
+    "computer",
+    "internet",
+    "google",
+    "facebook",
+    "youtube",
+    "microsoft",
+    "windows",
+    "apple",
+    "samsung",
+    "android",
+    "iphone",
+    "linkedin",
+    "iloveyou",
+    "love",
+    "lover",
+    "you",
+    "me",
+    "my",
+    "the",
+    "is",
+    "mine",
+    "anhyeuem",
+    "emyeuanh",
+    "yeu",
+    "vietnam",
+    "hanoi",
+    "saigon",
+    "princess",
+    "prince",
+    "queen",
+    "king",
+    "angel",
+    "baby",
+    "babygirl",
+    "girl",
+    "boy",
+    "sweet",
+    "sweetheart",
+    "honey",
+    "lovely",
+    "forever",
+    "friend",
+    "friends",
+    "family",
+    "mother",
+    "father",
+    "mommy",
+    "daddy",
+    "sunshine",
+    "flower",
+    "butterfly",
+    "summer",
+    "winter",
+    "spring",
+    "autumn",
+    "monday",
+    "friday",
+    "sunday",
+    "january",
+    "december",
+    "football",
+    "baseball",
+    "basketball",
+    "soccer",
+    "hockey",
+    "liverpool",
+    "arsenal",
+    "chelsea",
+    "barcelona",
+    "realmadrid",
+    "manchester",
+    "united",
+    "juventus",
+    "ronaldo",
+    "messi",
+    "superman",
+    "batman",
+    "spiderman",
+    "pokemon",
+    "pikachu",
+    "naruto",
+    "starwars",
+    "matrix",
+    "dragon",
+    "monkey",
+    "shadow",
+    "tiger",
+    "lion",
+    "eagle",
+    "dolphin",
+    "chicken",
+    "kitty",
+    "hellokitty",
+    "hello",
+    "world",
+    "helloworld",
+    "freedom",
+    "whatever",
+    "trustno",
+    "nothing",
+    "money",
+    "diamond",
+    "silver",
+    "gold",
+    "golden",
+    "chocolate",
+    "cookie",
+    "coffee",
+    "cheese",
+    "banana",
+    "orange",
+    "purple",
+    "yellow",
+    "black",
+    "white",
+    "blue",
+    "red",
+    "green",
+    "michael",
+    "jordan",
+    "jennifer",
+    "jessica",
+    "ashley",
+    "daniel",
+    "charlie",
+    "thomas",
+    "robert",
+    "andrew",
+    "michelle",
+    "nicole",
+    "anthony",
+    "joshua",
+    "matthew",
+    "qwerty",
+    "azerty",
+    "asdf",
+    "zxcv",
+    "qwe",
+    "asd",
+    "zxc",
+    "abc",
+    "xyz",
+    "correcthorsebatterystaple",
+    "correct",
+    "horse",
+    "battery",
+    "staple",
+    "school",
+    "student",
+    "teacher",
+    "class",
+    "office",
+    "company",
+    "home",
+    "house",
+    "temp",
+    "temporary",
+    "new",
+    "old",
+    "first",
+    "last",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "good",
+    "bad",
+    "god",
+    "jesus",
+    "jesuschrist",
+    "blessed",
+    "heaven",
+    "killer",
+    "hacker",
+    "ninja",
+    "samurai",
+    "warrior",
+    "hunter",
+    "soldier",
+    "mustang",
+    "ferrari",
+    "porsche",
+    "mercedes",
+    "corvette",
+    "harley",
+    "yamaha",
+    "honda",
+    "toyota",
+    "hybrid",
+    "chat",
+    "hybridchat",
+    "tracker",
+    "message",
+    "channel",
+    "general",
+];
+
+/// Characters beyond what is known to guessers that a password needs.
+const SURPRISE: usize = 4;
+
+fn is_guessable(password: &str, username: &str) -> bool {
+    let lower = password.to_lowercase();
+    let plain: String = lower.chars().map(unleet).collect();
+    let name = username.to_lowercase();
+    // As it was typed, and with 4 for a, 0 for o: each spelling hides other patterns.
+    [lower.as_str(), plain.as_str()].into_iter().any(|text| is_repetition(text))
+        || surprise(&lower, &name).min(surprise(&plain, &name)) < SURPRISE
+}
+
+fn unleet(c: char) -> char {
+    match c {
+        '4' | '@' => 'a',
+        '3' => 'e',
+        '1' | '!' => 'i',
+        '0' => 'o',
+        '5' | '$' => 's',
+        '7' => 't',
+        other => other,
+    }
+}
+
+/// One to six characters, over and over (`abcabcabcabc`), the last time maybe cut off.
+fn is_repetition(text: &str) -> bool {
+    let chars: Vec<char> = text.chars().collect();
+    (1..=6.min(chars.len() / 2))
+        .any(|unit| (unit..chars.len()).all(|at| chars[at] == chars[at - unit]))
+}
+
+/// Characters that remain when all that guessers know is taken out, longest finds first.
+fn surprise(text: &str, name: &str) -> usize {
+    let chars: Vec<char> = text.chars().collect();
+    let mut left = 0;
+    let mut at = 0;
+    let mut digits = 0;
+    while at < chars.len() {
+        let known = known_at(&chars[at..], name);
+        if known > 0 {
+            at += known;
+            digits = 0;
+            continue;
+        }
+        // A date is at most eight digits and a year four: digits surprise by half, signs between words not.
+        if chars[at].is_ascii_digit() {
+            digits += 1;
+            left += digits % 2;
+        } else if chars[at].is_alphanumeric() || !chars[at].is_ascii() {
+            left += 1;
+        }
+        at += 1;
+    }
+    left
+}
+
+/// How many characters from the start are something that guessers know.
+fn known_at(chars: &[char], name: &str) -> usize {
+    let starts = |word: &str| {
+        let length = word.chars().count();
+        let same = length <= chars.len() && word.chars().zip(chars).all(|(a, &b)| a == b);
+        if same { length } else { 0 }
+    };
+    let word = WORDS.iter().map(|word| starts(word)).max().unwrap_or(0);
+    let own = if name.chars().count() >= 3 { starts(name) } else { 0 };
+    let row = ROWS.iter().map(|row| walk(chars, row)).max().unwrap_or(0);
+    let same = chars.iter().take_while(|&&c| c == chars[0]).count();
+    let repeated = if same >= 3 { same } else { 0 };
+    word.max(own).max(row).max(repeated)
+}
+
+/// How far the text walks along a row, in either direction; three steps at least.
+fn walk(chars: &[char], row: &str) -> usize {
+    let row: Vec<char> = row.chars().collect();
+    let Some(first) = chars.first() else { return 0 };
+    let mut best = 0;
+    for start in row.iter().enumerate().filter(|(_, c)| *c == first).map(|(at, _)| at) {
+        let forwards = row[start..].iter().zip(chars).take_while(|(a, b)| a == b).count();
+        let backwards = row[..=start].iter().rev().zip(chars).take_while(|(a, b)| a == b).count();
+        best = best.max(forwards).max(backwards);
+    }
+    if best >= 3 { best } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: Policy = Policy { min_chars: 12, max_bytes: 1024 };
+
+    fn code(password: &str, username: &str) -> Option<&'static str> {
+        check_new(password, username, POLICY).err().map(|problem| problem.code())
+    }
+
+    #[test]
+    fn passphrases_of_any_script_and_without_any_rule_are_welcome() {
+        for password in [
+            "lowercaseonlyletters",
+            "mèo con uống trà sữa",
+            "purple elephants juggle quietly",
+            "tr0ub4dor&3xq",
+            "kxqvjzmwpbfh",
+            "🦀🐳🦊🌶️🎹🧭🪁🛶🧊🥝🧵🪐",
+            "hunting violins on a tuesday afternoon with spaces and 🦀 in it",
+            "849201756382",
+        ] {
+            assert_eq!(code(password, "alice"), None, "{password}");
+        }
+    }
+
+    #[test]
+    fn what_anyone_would_guess_is_refused() {
+        for password in [
+            "password1234",
+            "Password2024!",
+            "P@ssw0rd1234",
+            "123456789012",
+            "qwertyuiop123",
+            "aaaaaaaaaaaa",
+            "abcabcabcabc",
+            "1q2w3e4r5t6y",
+            "1qaz2wsx3edc",
+            "iloveyou1234",
+            "administrator",
+            "welcome12345",
+            "zxcvbnm12345",
+            "qwerty123456",
+            "letmein12345",
+            "abcdefghijkl",
+            "987654321098",
+            "passwordpassword",
+            "matkhau123456",
+            "hybrid-chat-2025",
+            "qazwsxedcrfv",
+            "liverpool2020",
+            "111111222222",
+        ] {
+            assert_eq!(code(password, "bob"), Some("password_too_common"), "{password}");
+        }
+    }
+
+    #[test]
+    fn the_account_s_own_name_does_not_make_a_password() {
+        assert_eq!(code("wilhelmina123", "Wilhelmina"), Some("password_too_common"));
+        assert_eq!(code("wilhelmina123", "bob"), None);
+    }
+
+    #[test]
+    fn length_counts_characters_and_is_bounded_in_bytes() {
+        assert_eq!(code("short!!", "bob"), Some("password_too_short"));
+        assert_eq!(code("mèo uống trà", "bob"), None);
+        assert_eq!(code(&"xk7!".repeat(257), "bob"), Some("password_too_long"));
+    }
+}

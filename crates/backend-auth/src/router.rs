@@ -1,0 +1,69 @@
+//! The table of calls. Each works with and without a slash at its end.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use axum::{Json, Router, middleware};
+use service::Problem;
+use utoipa::OpenApi;
+
+use crate::handlers::{
+    Done, account, guide, invites, login, logout, password, register, success, token, verify,
+};
+use crate::{App, csrf, headers, openapi, pages};
+
+/// All routes over one state.
+pub fn build(app: &Arc<App>) -> Router {
+    let calls: [(&str, MethodRouter<Arc<App>>); 12] = [
+        ("/register", post(register::register).get(pages::serve)),
+        ("/login", post(login::login).get(pages::serve)),
+        ("/logout", post(logout::logout)),
+        ("/me", get(account::me)),
+        ("/password", post(password::change)),
+        ("/invites", post(invites::create)),
+        ("/token", post(token::token)),
+        ("/auth/info", get(guide::info)),
+        ("/auth/addresses", get(guide::addresses)),
+        ("/auth/qr.svg", get(guide::qr_svg)),
+        ("/auth/openapi.json", get(document)),
+        ("/ready", get(ready)),
+    ];
+    let guarded = both(Router::new(), calls)
+        .fallback(pages::serve)
+        .layer(middleware::from_fn_with_state(app.clone(), csrf::guard))
+        .layer(middleware::from_fn_with_state(app.clone(), headers::add));
+    // Asked by programs only, and often: no headers for browsers.
+    let quick = [
+        ("/auth/verify", get(verify::verify)),
+        ("/.well-known/jwks.json", get(verify::key_set)),
+        ("/health", get(health)),
+    ];
+    both(Router::new(), quick).merge(guarded).with_state(app.clone())
+}
+
+fn both<const N: usize>(
+    router: Router<Arc<App>>,
+    calls: [(&str, MethodRouter<Arc<App>>); N],
+) -> Router<Arc<App>> {
+    calls.into_iter().fold(router, |router, (path, call)| {
+        router.route(path, call.clone()).route(&format!("{path}/"), call)
+    })
+}
+
+async fn health() -> Response {
+    success(Done {})
+}
+
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    if app.is_ready().await {
+        success(Done {})
+    } else {
+        Problem::unavailable("not_ready", "the database does not answer", 1).into_response()
+    }
+}
+
+async fn document() -> Response {
+    Json(openapi::Document::openapi()).into_response()
+}

@@ -1,0 +1,84 @@
+//! The tables, and how an older file becomes today's: forward only, each step in one transaction with
+//! its number in `user_version`. Steps are never edited once released; new ones are appended.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::OpenError;
+
+/// Step `n` brings a file from schema `n` to `n + 1`. Times are seconds since 1970, UTC.
+const STEPS: &[&str] = &["
+    CREATE TABLE accounts (
+        id         TEXT PRIMARY KEY,
+        name       TEXT NOT NULL,
+        folded     TEXT NOT NULL UNIQUE,
+        role       TEXT NOT NULL CHECK (role IN ('admin', 'member', 'bot')),
+        password   TEXT NOT NULL,
+        created_at INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE sessions (
+        token      BLOB PRIMARY KEY,
+        sid        TEXT NOT NULL UNIQUE,
+        account    TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+        created_at INTEGER NOT NULL,
+        auth_time  INTEGER NOT NULL,
+        last_seen  INTEGER NOT NULL,
+        idle       INTEGER NOT NULL,
+        ends_at    INTEGER NOT NULL,
+        remember   INTEGER NOT NULL,
+        ip         TEXT NOT NULL,
+        user_agent TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX sessions_of_account ON sessions (account);
+
+    CREATE TABLE devices (
+        mark      BLOB PRIMARY KEY,
+        account   TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+        last_used INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX devices_of_account ON devices (account);
+
+    CREATE TABLE invites (
+        code       BLOB PRIMARY KEY,
+        created_by TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        uses_left  INTEGER NOT NULL CHECK (uses_left >= 0)
+    ) STRICT, WITHOUT ROWID;
+"];
+
+/// Brings a file up to date.
+///
+/// # Errors
+/// [`OpenError::Newer`] for a file that a newer program wrote, [`OpenError::Sqlite`] otherwise.
+pub fn migrate(connection: &mut Connection, path: &str) -> Result<(), OpenError> {
+    let broken = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let found: usize = connection
+        .query_row("SELECT user_version FROM pragma_user_version", [], |row| row.get(0))
+        .map_err(broken)?;
+    if found > STEPS.len() {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known: STEPS.len() });
+    }
+    for (number, step) in STEPS.iter().enumerate().skip(found) {
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(broken)?;
+        transaction.execute_batch(step).map_err(broken)?;
+        transaction.pragma_update(None, "user_version", number + 1).map_err(broken)?;
+        transaction.commit().map_err(broken)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrating_twice_changes_nothing_and_a_newer_file_is_refused() {
+        let mut connection = super::super::in_memory();
+        migrate(&mut connection, "auth.db").unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        let text = migrate(&mut connection, "auth.db").unwrap_err().to_string();
+        assert!(text.contains("schema 99") && text.contains("newer program"), "{text}");
+    }
+}

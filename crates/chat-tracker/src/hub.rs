@@ -20,6 +20,7 @@ mod tests;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use wire::event::{Event, ResetReason};
@@ -89,6 +90,8 @@ pub struct Limits {
     pub streams: usize,
     /// Seconds between heartbeats, told in `hello`.
     pub heartbeat: u32,
+    /// How long a stream of an account lives before it has to come back; zero for as long as it likes.
+    pub lifetime: Duration,
 }
 
 impl Default for Limits {
@@ -101,6 +104,7 @@ impl Default for Limits {
             streams_per_peer: 64,
             streams: 16_384,
             heartbeat: 15,
+            lifetime: Duration::from_secs(900),
         }
     }
 }

@@ -15,6 +15,7 @@
 //! - [`channels`]: which channels there are and who is in them.
 //! - `store`: what must not be lost, in SQLite; one writer with group commit.
 //! - [`hub`]: live events: a log of them, and a bounded queue for each reader.
+//! - [`live`]: what live streams have in common, and the clock that drives them; `sse` and `ws` carry them.
 //! - [`presence`]: who is there.
 //! - [`metrics`]: the numbers on the admin address.
 //! - [`clock`]: times on the wire.
@@ -29,14 +30,17 @@ mod extract;
 pub mod http_client;
 pub mod hub;
 pub mod identity;
+pub mod live;
 pub mod metrics;
 pub mod peers;
 pub mod presence;
 mod rate;
 pub mod router;
 pub mod settings;
+mod sse;
 mod store;
 pub mod tracker;
+mod ws;
 
 pub use caller::Caller;
 pub use store::OpenError;

@@ -14,7 +14,7 @@ use wire::chat::Presence;
 
 use crate::peers::PeerKey;
 
-/// How long a peer counts as being there.
+/// How long a peer counts as being there, and who is told.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     /// Active after a call, without a live stream.
@@ -23,6 +23,10 @@ pub struct Patience {
     pub after_stream: Duration,
     /// Offline for so long before others are told.
     pub settle: Duration,
+    /// Channels with more members are not told who comes and goes.
+    pub crowd: usize,
+    /// Events about it that may be handed to readers in a second.
+    pub budget: usize,
 }
 
 impl Default for Patience {
@@ -31,6 +35,8 @@ impl Default for Patience {
             after_call: Duration::from_secs(600),
             after_stream: Duration::from_secs(60),
             settle: Duration::from_secs(5),
+            crowd: 500,
+            budget: 20_000,
         }
     }
 }
@@ -88,6 +94,11 @@ impl Directory {
             peers: HashMap::new(),
             watched: HashSet::new(),
         })))
+    }
+
+    /// What it was made with.
+    pub fn patience(&self) -> Patience {
+        self.state().patience
     }
 
     /// A peer made a call.

@@ -2,7 +2,6 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::middleware::map_response;
 use axum::routing::{get, post};
 use http::uri::PathAndQuery;
 use http::{Request, Uri};
@@ -10,6 +9,7 @@ use tower::ServiceExt;
 
 use crate::api::{chat, openapi, original, service_calls};
 use crate::tracker::Tracker;
+use crate::{sse, ws};
 
 /// All routes. A path works with and without a trailing slash.
 pub fn router(tracker: Tracker) -> Router {
@@ -36,15 +36,19 @@ pub fn router(tracker: Tracker) -> Router {
         .route("/chat/mailbox", get(chat::mailbox))
         .route("/chat/mailbox/ack", post(chat::ack))
         .route("/chat/direct/status", post(chat::statuses))
+        .route("/chat/events", get(sse::events))
+        .route("/chat/ws", get(ws::socket))
         .route("/chat/openapi.json", get(openapi::document))
         // Operation.
         .route("/health", get(service_calls::health))
         .route("/ready", get(service_calls::ready))
         .fallback(service_calls::no_such_path)
-        .layer(map_response(service_calls::explain_method))
         .with_state(tracker);
-    // The slash has to go before the table is asked, so the table is inside.
-    Router::new().fallback(move |request: Request<Body>| table.oneshot(without_slash(request)))
+    // The slash has to go before the table is asked, and a refused method gets its `Allow` after it was
+    // asked: so the table is inside.
+    Router::new().fallback(async move |request: Request<Body>| {
+        table.oneshot(without_slash(request)).await.map(service_calls::explain_method)
+    })
 }
 
 fn without_slash(mut request: Request<Body>) -> Request<Body> {

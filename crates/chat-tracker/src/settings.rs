@@ -92,6 +92,16 @@ pub struct StreamArgs {
     /// Seconds that a peer stays active after its last live stream ended.
     #[arg(long, env = "ACTIVE_AFTER_STREAM", default_value_t = 60)]
     pub active_after_stream: u64,
+    /// Seconds that an account's stream lives before it has to come back with a fresh identity, which
+    /// costs it nothing: it resumes. 0 for no limit.
+    #[arg(long, env = "STREAM_LIFETIME", default_value_t = 900)]
+    pub stream_lifetime: u64,
+    /// Channels with more members are not told who comes and goes; GET /chat/members shows it.
+    #[arg(long, env = "PRESENCE_CROWD", default_value_t = 500)]
+    pub presence_crowd: usize,
+    /// Presence events handed to readers in a second; a crowd that comes at once is told of later.
+    #[arg(long, env = "PRESENCE_BUDGET", default_value_t = 20_000)]
+    pub presence_budget: usize,
     /// Live streams of one peer.
     #[arg(long, env = "STREAMS_PER_PEER", default_value_t = 64)]
     pub streams_per_peer: usize,
@@ -122,6 +132,7 @@ impl StreamArgs {
             streams_per_peer: self.streams_per_peer,
             streams: self.streams,
             heartbeat: self.heartbeat,
+            lifetime: Duration::from_secs(self.stream_lifetime),
         }
     }
 
@@ -129,6 +140,8 @@ impl StreamArgs {
         presence::Patience {
             after_call: Duration::from_secs(self.active_after_call),
             after_stream: Duration::from_secs(self.active_after_stream),
+            crowd: self.presence_crowd,
+            budget: self.presence_budget,
             ..presence::Patience::default()
         }
     }

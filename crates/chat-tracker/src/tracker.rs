@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use crate::channels::Channels;
 use crate::hub::Hub;
 use crate::identity::Identity;
+use crate::live;
 use crate::metrics::{Levels, Metrics};
 use crate::peers::Peers;
 use crate::presence::Directory;
@@ -168,12 +169,7 @@ pub async fn run(
 ) {
     let keys = tokio::spawn(tracker.identity.clone().refresh_until(shutdown.clone()));
     let expiry = tokio::spawn(tracker.clone().expire_until(shutdown.clone()));
-    let hub = tracker.hub.clone();
-    let ending = shutdown.clone();
-    let streams = tokio::spawn(async move {
-        ending.cancelled().await;
-        hub.close();
-    });
+    let streams = tokio::spawn(live::run(tracker.clone(), shutdown.clone()));
     service::http::serve(listener, router(tracker), limits, shutdown).await;
     for task in [keys, expiry, streams] {
         if let Err(error) = task.await {

@@ -89,6 +89,7 @@ pub enum ResetReason {
 /// What a client sends over `GET /chat/ws`. `ref` comes back in the answer, which has `"type":"reply"`,
 /// the HTTP status as `code_http`, and the fields that the HTTP call would have answered.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Command {
     /// As `POST /broadcast-peer`.

@@ -7,6 +7,7 @@ use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 use wire::identity::IDENTITY_HEADER;
 
 use super::{chat, original, service_calls};
+use crate::{sse, ws};
 
 /// The envelope of an error.
 #[derive(Serialize, ToSchema)]
@@ -80,9 +81,10 @@ pub(crate) enum ErrorsOfPeers {
         original::post_get_messages, original::hello, original::login,
         chat::me, chat::channels, chat::create, chat::join, chat::leave, chat::members, chat::peers,
         chat::messages, chat::read, chat::mailbox, chat::ack, chat::statuses,
+        sse::events, ws::socket,
         service_calls::health, service_calls::ready,
     ),
-    components(schemas(wire::event::Event)),
+    components(schemas(wire::event::Event, wire::event::Command)),
     modifiers(&Security),
     security((), ("bearer" = []), ("proxy" = [])),
 )]

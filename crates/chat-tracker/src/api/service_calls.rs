@@ -31,7 +31,7 @@ pub(crate) async fn no_such_path(request: Request) -> Problem {
 }
 
 /// Puts the router's own refusal of a method, which has an `Allow` and no body, into the envelope.
-pub(crate) async fn explain_method(response: Response) -> Response {
+pub(crate) fn explain_method(response: Response) -> Response {
     if response.status() != StatusCode::METHOD_NOT_ALLOWED {
         return response;
     }

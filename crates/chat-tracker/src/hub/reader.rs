@@ -193,6 +193,11 @@ impl Subscription {
         self.ready.pop_front()
     }
 
+    /// The frame that [`Self::next_frame`] would give.
+    pub fn peek_frame(&self) -> Option<&Frame> {
+        self.ready.front().map(|frame| &**frame)
+    }
+
     /// Waits for something to do.
     pub async fn next(&mut self) -> Signal {
         std::future::poll_fn(|cx| self.poll_next(cx)).await

@@ -1,0 +1,19 @@
+//! The proxy over real sockets, one file a behaviour. One binary, so that it is linked once.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on should say where"
+)]
+
+mod access_log;
+mod auth;
+mod balance;
+mod faults;
+mod forwarding;
+mod shutdown;
+mod smuggling;
+mod streaming;
+mod support;
+mod upgrade;

@@ -1,0 +1,30 @@
+//! A small vocabulary: `upstream`, `proxy().route(..).start()`, `Client::to(..)`; bytes in, bytes out.
+
+mod client;
+mod proxies;
+mod upstreams;
+
+pub(crate) use client::{Client, get};
+pub(crate) use proxies::{Running, proxy};
+pub(crate) use upstreams::{Upstream, auth_service, ok};
+
+use std::future::Future;
+use std::time::Duration;
+
+/// Longest wait for anything in a test.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The result, or a failed test instead of one that hangs.
+pub(crate) async fn soon<F: Future>(what: &str, future: F) -> F::Output {
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
+}
+
+/// Waits for a fact that another thread brings about.
+pub(crate) async fn eventually(what: &str, mut fact: impl FnMut() -> bool) {
+    soon(what, async {
+        while !fact() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}

@@ -1,0 +1,94 @@
+//! The proxy under test, configured as an operator would.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use proxy::log::Format;
+use proxy::{Config, Options, Proxy};
+
+use super::Upstream;
+
+/// A proxy to be.
+#[derive(Default)]
+pub(crate) struct Builder {
+    server: String,
+    auth: String,
+    upstreams: String,
+    routes: String,
+    options: Options,
+}
+
+/// A proxy that serves.
+pub(crate) struct Running {
+    pub(crate) addr: SocketAddr,
+    pub(crate) proxy: Proxy,
+}
+
+/// A proxy with one worker and no route.
+pub(crate) fn proxy() -> Builder {
+    Builder {
+        server: "workers = 1\naccess_log = \"off\"\n".into(),
+        options: Options { log_format: Format::Json, ..Options::default() },
+        ..Builder::default()
+    }
+}
+
+impl Builder {
+    /// A line of `[server]`.
+    pub(crate) fn server(mut self, line: &str) -> Self {
+        let key = line.split_once('=').unwrap().0;
+        self.server =
+            self.server.lines().filter(|had| !had.starts_with(key)).fold(String::new(), |all, had| all + had + "\n");
+        self.server += line;
+        self.server.push('\n');
+        self
+    }
+
+    /// An upstream of this name, with more lines for its section.
+    pub(crate) fn upstream(mut self, name: &str, servers: &[SocketAddr], lines: &str) -> Self {
+        let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
+        let _ = write!(self.upstreams, "[upstreams.{name}]\nservers = {servers:?}\n{lines}\n");
+        self
+    }
+
+    /// A route, with more lines for its section.
+    pub(crate) fn route(mut self, path: &str, upstream: &str, lines: &str) -> Self {
+        let _ = write!(self.routes, "[[hosts.routes]]\npath = \"{path}\"\nupstream = \"{upstream}\"\n{lines}\n");
+        self
+    }
+
+    /// All paths to one server.
+    pub(crate) fn to(self, upstream: &Upstream) -> Self {
+        self.to_with(upstream, "")
+    }
+
+    /// All paths to one server, with more lines for the upstream's section.
+    pub(crate) fn to_with(self, upstream: &Upstream, lines: &str) -> Self {
+        self.upstream("main", &[upstream.addr], lines).route("/*", "main", "")
+    }
+
+    /// Sessions are checked at `service`; more lines for `[auth]`.
+    pub(crate) fn auth(self, service: &Upstream, lines: &str) -> Self {
+        self.auth_at(service.addr, lines)
+    }
+
+    pub(crate) fn auth_at(mut self, service: SocketAddr, lines: &str) -> Self {
+        self.auth = format!("[auth]\nupstream = \"auth\"\n{lines}\n");
+        self.upstream("auth", &[service], "")
+    }
+
+    pub(crate) fn admin(mut self) -> Self {
+        self.options.admin = Some("127.0.0.1:0".parse().unwrap());
+        self
+    }
+
+    pub(crate) fn start(self) -> Running {
+        let Self { server, auth, upstreams, routes, options } = self;
+        let text = format!(
+            "[server]\nlisten = [\"127.0.0.1:0\"]\n{server}{auth}{upstreams}[[hosts]]\nnames = [\"*\"]\n{routes}"
+        );
+        let loaded = Config::parse(&text, "proxy.conf").unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let proxy = Proxy::bind(loaded.config, options).unwrap();
+        Running { addr: proxy.addr(), proxy }
+    }
+}

@@ -1,0 +1,156 @@
+"""People at their browsers: what a test does and sees, in the words of the page."""
+
+import re
+import time
+
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+PASSWORD = "quiet rivers, paper lanterns"
+#: The machine may be busy; a healthy page needs a fraction of it.
+PATIENCE_MS = 30_000
+#: What Chromium writes to the console about calls that don't get through; tests that cut the link expect it.
+LINK_NOISE = re.compile(r"Failed to load resource|WebSocket connection to|net::ERR_|ERR_INTERNET_DISCONNECTED")
+
+LAUNCH = {
+    "executable_path": "/usr/bin/chromium",
+    "args": [
+        "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
+        # A name that is not localhost, so that its origin is not trustworthy without https.
+        "--host-resolver-rules=MAP chat.lan 127.0.0.1",
+    ],
+}
+
+# Reports what the content security policy blocked; a page can't see that any other way.
+WATCH_CSP = """
+window.__violations = [];
+document.addEventListener('securitypolicyviolation', (event) => window.__violations.push(
+  `${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
+"""
+
+
+class Person:
+    """One account in one browser context, with one page or more."""
+
+    def __init__(self, browser: Browser, url: str, **context):
+        options = {"base_url": url, "viewport": {"width": 1280, "height": 800}, "locale": "en-US", "timezone_id": "Asia/Ho_Chi_Minh", **context}
+        self.context: BrowserContext = browser.new_context(**options)
+        self.context.set_default_timeout(PATIENCE_MS)
+        self.context.add_init_script(WATCH_CSP)
+        self.complaints: list[str] = []
+        self.link_cut = False
+        self.page: Page = self.new_page()
+        self.name = ""
+
+    def new_page(self) -> Page:
+        page = self.context.new_page()
+        page.on("console", lambda message: message.type in ("error", "warning") and self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+        return page
+
+    # --- accounts ---------------------------------------------------------------------------------
+
+    def register(self, name: str) -> "Person":
+        """Makes an account without the page; its session is the context's."""
+        answer = self.context.request.post("/register", data={"username": name, "password": PASSWORD})
+        assert answer.ok, f"{answer.status} {answer.text()}"
+        self.name = name
+        return self
+
+    def login(self, name: str) -> "Person":
+        answer = self.context.request.post("/login", data={"username": name, "password": PASSWORD})
+        assert answer.ok, f"{answer.status} {answer.text()}"
+        self.name = name
+        return self
+
+    def enter(self, page: Page | None = None) -> "Person":
+        """Opens the chat page and waits until it is connected."""
+        page = page or self.page
+        page.goto("/")
+        expect(page.locator("#channel-list a")).not_to_have_count(0, timeout=PATIENCE_MS)
+        expect(page.locator("#account .dot.online")).to_be_attached(timeout=PATIENCE_MS)
+        return self
+
+    def call(self, method: str, path: str, **data):
+        """A call of the API with this person's session."""
+        if method == "GET":
+            answer = self.context.request.get(path, params=data)
+        else:
+            answer = self.context.request.post(path, data=data)
+        assert answer.ok, f"{path}: {answer.status} {answer.text()}"
+        return answer.json()
+
+    def broadcast(self, channel: str, *texts: str) -> None:
+        for text in texts:
+            self.call("POST", "/broadcast-peer", peer_id=self.name, channel=channel, message=text)
+
+    # --- the chat page ----------------------------------------------------------------------------
+
+    @property
+    def box(self) -> Locator:
+        return self.page.locator("#text")
+
+    @property
+    def scroller(self) -> Locator:
+        return self.page.locator("#scroller")
+
+    def say(self, text: str) -> None:
+        self.box.fill(text)
+        self.box.press("Enter")
+
+    def message(self, text: str) -> Locator:
+        """The message with exactly this text."""
+        return self.page.locator("li.message", has=self.page.locator(".said", has_text=re.compile(f"^{re.escape(text)}$")))
+
+    def sees(self, text: str, timeout: float = PATIENCE_MS) -> None:
+        expect(self.message(text)).to_have_count(1, timeout=timeout)
+
+    def sent(self, text: str) -> None:
+        """Until the own message is acknowledged."""
+        expect(self.message(text)).to_have_class(re.compile(r"\bsent\b"), timeout=PATIENCE_MS)
+
+    def place(self, name: str) -> Locator:
+        return self.page.locator(".places a", has=self.page.locator(".place-label", has_text=re.compile(f"^{re.escape(name)}$")))
+
+    def open(self, name: str) -> None:
+        self.place(name).click()
+        expect(self.page.locator("#place-title .title-text")).to_have_text(name)
+
+    def write_to(self, name: str) -> None:
+        """Opens the talk with a person by way of the directory."""
+        self.page.locator("#browse-people").click()
+        self.page.locator(f'dialog .person[data-peer="{name}"]').click()
+        expect(self.page.locator("#place-title .title-text")).to_have_text(name)
+
+    def texts(self) -> list[str]:
+        return self.page.locator("li.message .said").all_inner_texts()
+
+    def dismiss_welcome(self) -> None:
+        self.page.locator("#welcome button").first.click()
+        expect(self.page.locator("#welcome")).to_be_hidden()
+
+    def at_end(self) -> bool:
+        return self.scroller.evaluate("(node) => node.scrollHeight - node.scrollTop - node.clientHeight < 60")
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Nothing may have been blocked, thrown, or complained about on the way."""
+        for page in self.context.pages:
+            if page.url.startswith("http"):
+                self.complaints += [f"CSP: {one}" for one in page.evaluate("window.__violations ?? []")]
+        bad = [one for one in self.complaints if not (self.link_cut and LINK_NOISE.search(one))]
+        assert bad == [], f"{self.name or 'a visitor'}: {bad}"
+
+    def close(self) -> None:
+        self.context.close()
+
+
+def eventually(what, patience: float = PATIENCE_MS / 1000):
+    """Waits until `what` gives a true value, and gives it back."""
+    deadline = time.monotonic() + patience
+    while True:
+        value = what()
+        if value or time.monotonic() > deadline:
+            assert value, "it never became true"
+            return value
+        time.sleep(0.05)

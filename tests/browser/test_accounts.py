@@ -1,0 +1,160 @@
+"""Making an account, signing in and out."""
+
+import re
+
+from playwright.sync_api import expect
+
+from people import PASSWORD
+
+
+def test_the_first_visitor_is_led_from_nothing_to_a_first_message(visit, world):
+    visitor = visit()
+    page = visitor.page
+    page.goto("/")
+    # No account exists: the page for making one, which says what the first one is.
+    expect(page).to_have_url(re.compile("/register"))
+    expect(page.locator("#notice")).to_contain_text("administrator")
+    page.get_by_label("User name").fill("ana")
+    page.get_by_label("Password", exact=True).fill("short")
+    expect(page.locator("#password-hint")).to_contain_text("more characters")
+    page.get_by_role("button", name="Create account").click()
+    expect(page.locator("#password-error")).not_to_be_empty()
+    expect(page.get_by_label("User name")).to_have_value("ana")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Create account").click()
+    # In #general, welcomed, with the way to bring others.
+    expect(page.locator("#place-title .title-text")).to_have_text("general")
+    welcome = page.locator("#welcome")
+    expect(welcome).to_contain_text("Welcome, ana")
+    expect(welcome).to_contain_text("administer")
+    address = welcome.get_by_label("Others open this address")
+    address.fill("http://192.168.1.20:8080")
+    code = welcome.get_by_role("img", name="QR code of the address")
+    expect(code).to_be_visible()
+    assert code.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 0
+    page.get_by_label("Message to #general").fill("first words")
+    page.keyboard.press("Enter")
+    visitor.sent("first words")
+    visitor.dismiss_welcome()
+    page.reload()
+    visitor.sees("first words")
+    expect(welcome).to_be_hidden()
+
+
+def test_the_second_account_is_a_member_and_finds_the_first(visit):
+    visit("ana", enter=False)
+    ben = visit()
+    ben.page.goto("/register")
+    expect(ben.page.locator("#notice")).to_be_hidden()
+    ben.page.get_by_label("User name").fill("ben")
+    ben.page.get_by_label("Password", exact=True).fill(PASSWORD)
+    ben.page.get_by_role("button", name="Create account").click()
+    expect(ben.page.locator("#welcome")).to_contain_text("everyone here reads")
+    expect(ben.page.locator("#member-list .person-name")).to_contain_text(["ben"])
+    expect(ben.page.locator("#member-list")).to_contain_text("ana")
+
+
+def test_a_taken_name_is_said_beside_the_name_and_loses_no_input(visit):
+    visit("ana", enter=False)
+    other = visit()
+    other.link_cut = True  # The refused call is a line in the console.
+    page = other.page
+    page.goto("/register")
+    page.get_by_label("User name").fill("ANA")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Create account").click()
+    expect(page.locator("#username-error")).not_to_be_empty()
+    expect(page.get_by_label("User name")).to_be_focused()
+    expect(page.get_by_label("Password", exact=True)).to_have_value(PASSWORD)
+
+
+def test_a_wrong_password_is_told_and_the_right_one_enters(visit):
+    visit("ana", enter=False)
+    ana = visit()
+    ana.link_cut = True
+    page = ana.page
+    page.goto("/")
+    expect(page).to_have_url(re.compile("/login"))
+    page.get_by_label("User name").fill("ana")
+    page.get_by_label("Password", exact=True).fill("not the password at all")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_have_text("User name or password is wrong.")
+    expect(page.get_by_label("User name")).to_have_value("ana")
+    field = page.get_by_label("Password", exact=True)
+    expect(field).to_be_focused()
+    page.get_by_role("button", name="Show the password").click()
+    expect(field).to_have_attribute("type", "text")
+    field.fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.locator("#place-title .title-text")).to_have_text("general")
+
+
+def test_signing_out_ends_at_the_login_page_and_back_does_not_return(visit):
+    ana = visit("ana")
+    ana.page.locator("#account").click()
+    ana.page.get_by_role("button", name="Sign out").click()
+    ana.page.get_by_role("dialog").get_by_role("button", name="Sign out").click()
+    expect(ana.page).to_have_url(re.compile("/login$"))
+    ana.link_cut = True
+    ana.page.goto("/")
+    expect(ana.page).to_have_url(re.compile("/login"))
+
+
+def test_the_password_is_changed_from_the_settings(visit):
+    ana = visit("ana")
+    page = ana.page
+    page.locator("#account").click()
+    page.get_by_role("button", name="Change password").click()
+    page.get_by_label("Current password").fill("something else entirely")
+    page.get_by_label("New password").fill("a new and better secret")
+    ana.link_cut = True
+    page.get_by_role("button", name="Change password").click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).not_to_be_empty()
+    page.get_by_label("Current password").fill(PASSWORD)
+    page.get_by_role("button", name="Change password").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    ana.say("still here")
+    ana.sent("still here")
+
+
+def test_a_session_that_ends_asks_to_sign_in_and_comes_back_to_the_same_place(visit):
+    ana = visit("ana")
+    page = ana.page
+    ana.call("POST", "/chat/channels", channel="plans")
+    ana.open("plans")
+    # Somewhere else the same person changes the password: this session is over.
+    elsewhere = visit().login("ana")
+    elsewhere.call("POST", "/password", current_password=PASSWORD, new_password=PASSWORD + " 2")
+    ana.link_cut = True
+    ana.say("written after the end")
+    banner = page.locator("#banner")
+    expect(banner).to_contain_text("session has ended")
+    banner.get_by_role("button", name="Sign in").click()
+    page.get_by_label("User name").fill("ana")
+    page.get_by_label("Password", exact=True).fill(PASSWORD + " 2")
+    page.keyboard.press("Enter")
+    expect(page.locator("#place-title .title-text")).to_have_text("plans")
+    ana.sent("written after the end")
+
+
+def test_with_registration_by_invite_the_administrator_hands_out_links(chromium, world_of):
+    from people import Person
+
+    world = world_of(auth_flags=["--registration", "invite"])
+    ana = Person(chromium, world.url).register("ana").enter()
+    ana.page.locator("#invite").click()
+    dialog = ana.page.get_by_role("dialog")
+    dialog.get_by_label("Others open this address").fill(world.url)
+    dialog.get_by_role("button", name="Make an invite link").click()
+    link = dialog.get_by_label("Invite link")
+    expect(link).to_have_value(re.compile(r"/register\?invite="))
+    ben = Person(chromium, world.url)
+    ben.page.goto(link.input_value())
+    expect(ben.page.get_by_label("Invite code")).not_to_have_value("")
+    ben.page.get_by_label("User name").fill("ben")
+    ben.page.get_by_label("Password", exact=True).fill(PASSWORD)
+    ben.page.get_by_role("button", name="Create account").click()
+    expect(ben.page.locator("#place-title .title-text")).to_have_text("general")
+    for person in (ana, ben):
+        person.check()
+        person.close()

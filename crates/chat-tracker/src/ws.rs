@@ -56,10 +56,11 @@ pub(crate) async fn socket(
     })?;
     refuse_foreign_origin(&headers)?;
     let stream = Stream::open(&tracker, &caller, &listen, &headers)?;
-    let most = tracker.limits.body_bytes;
+    // Twice of what is allowed is read, so that a message that is a little too long can be told so.
+    let read = tracker.limits.body_bytes.saturating_mul(2);
     let upgrade = upgrade
-        .max_message_size(most)
-        .max_frame_size(most)
+        .max_message_size(read)
+        .max_frame_size(read)
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER);
     Ok(upgrade.on_upgrade(move |socket| async move {
@@ -114,6 +115,9 @@ enum End {
     Close(u16, &'static str),
 }
 
+/// The link broke, or what came over it is no WebSocket.
+const NO_WEBSOCKET: End = End::Close(close_code::PROTOCOL, "this is no WebSocket message");
+
 impl Session {
     async fn run(mut self) {
         let Err(end) = self.serve().await;
@@ -139,9 +143,11 @@ impl Session {
                     self.flush().await?;
                 }
                 message = self.socket.recv(), if commands.len() < COMMANDS => {
-                    let Some(Ok(message)) = message else { return Err(End::Gone) };
                     self.missed = 0;
-                    match message {
+                    match message.ok_or(End::Gone)?.map_err(|_| NO_WEBSOCKET)? {
+                        Message::Text(text) if text.len() > self.tracker.limits.body_bytes => {
+                            return Err(End::Close(close_code::SIZE, "this message is too long"));
+                        }
                         Message::Text(text) => commands.push_back(command::answer(
                             self.tracker.clone(),
                             self.caller.clone(),

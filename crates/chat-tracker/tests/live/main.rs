@@ -1,0 +1,15 @@
+//! Live streams over real sockets.
+
+mod crowd;
+mod presence;
+mod resume;
+mod sse;
+mod streams;
+#[path = "../api/support.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared with the tests of the calls, which use the rest"
+)]
+mod support;
+mod ws;

@@ -73,8 +73,7 @@ pub fn token(client: &Client, session: &Session) {
 
 /// A new invite.
 pub fn invite(client: &Client, session: &Session, uses: u32) {
-    tracing::info!(target: "audit", uses, "invite for so many accounts");
-    line("invite", client, &session.account.name, "success");
+    line("invite", client, &session.account.name, &format!("success, for {uses} accounts"));
 }
 
 fn line(event: &str, client: &Client, username: &str, result: &str) {

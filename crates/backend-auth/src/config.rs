@@ -125,8 +125,9 @@ pub struct Flags {
     /// Threads that hash passwords [default: one less than there are cores, at least one].
     #[arg(long, env = "HASH_THREADS")]
     pub hash_threads: Option<usize>,
-    /// Hashes that wait at most; a quarter of the places is kept for devices that signed in before.
-    #[arg(long, env = "HASH_QUEUE", default_value_t = 32)]
+    /// Hashes that wait at most; a quarter of the places is kept for devices that signed in before. The rest
+    /// holds a class that signs up at the same moment.
+    #[arg(long, env = "HASH_QUEUE", default_value_t = 64)]
     pub hash_queue: usize,
     /// How long a hash waits for its turn before the caller hears 503.
     #[arg(long, env = "HASH_WAIT", default_value = "2s", value_parser = duration)]
@@ -172,7 +173,7 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// The defaults, without looking at the environment: for programs and tests that embed the server.
+    /// What no flag gives (the environment still does): for tests and programs that embed the server.
     pub fn defaults() -> Self {
         Cli::try_parse_from(["backend-auth"])
             .map(|cli| cli.flags)

@@ -95,6 +95,12 @@ impl Files {
         Ok(Some(response))
     }
 
+    /// The text of a small file, to be filled in; `None` when there is none.
+    pub async fn text(self: &Arc<Self>, name: &Path) -> Option<String> {
+        let content = self.find(name).await.ok()??.content.clone()?;
+        String::from_utf8(content.into()).ok()
+    }
+
     /// Whether there is such a file.
     pub async fn has(self: &Arc<Self>, name: &Path) -> bool {
         self.find(name).await.is_ok_and(|found| found.is_some())

@@ -51,6 +51,9 @@ pub async fn serve(
             Err(problem) => return problem.into_response(),
         }
     }
+    if let Some(response) = with_message(&app, &uri, &name).await {
+        return response;
+    }
     match app.files.serve(&method, &headers, &name).await {
         Ok(Some(mut response)) => {
             if name == Path::new(CHAT) {
@@ -63,6 +66,46 @@ pub async fn serve(
         Ok(None) => not_found(&app, &headers).await,
         Err(error) => Problem::internal(&error).into_response(),
     }
+}
+
+/// The login or registration page that a form without JavaScript comes back to with `?error=CODE`: says what
+/// was wrong where the page has its (empty) element with the id `error`.
+async fn with_message(app: &Arc<App>, uri: &Uri, name: &Path) -> Option<Response> {
+    if name != Path::new("login.html") && name != Path::new("register.html") {
+        return None;
+    }
+    let code = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("error="))?;
+    let page = app.files.text(name).await?;
+    let filled = fill(&page, &message(code, app.config.password_min))?;
+    let mut response = Html(filled).into_response();
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Some(response)
+}
+
+fn fill(page: &str, text: &str) -> Option<String> {
+    let element = page.find("id=\"error\"")?;
+    let inside = element + page[element..].find("></")? + 1;
+    Some(format!("{}{text}{}", &page[..inside], &page[inside..]))
+}
+
+/// Our own words only: nothing of the query gets into the page.
+fn message(code: &str, password_min: usize) -> String {
+    match code {
+        "wrong_credentials" => "There is no account with this name and password.",
+        "username_taken" => "This name is taken: choose another.",
+        "invalid_username" => "A name has 1 to 64 ASCII letters, digits and - _ . @ : +",
+        "password_too_short" => {
+            return format!("A password has at least {password_min} characters.");
+        }
+        "password_too_common" => "This password is among the first that anyone would guess.",
+        "invalid_invite" => "This invite is unknown, used up or over.",
+        "invite_required" => "Registration is by invite: ask an administrator for a link.",
+        "registration_closed" => "No further accounts are made here.",
+        "too_many_requests" => "Too many tries: wait a little.",
+        "busy" | "storage_unavailable" => "The server is busy: try again.",
+        _ => "This did not work: check what you typed and try again.",
+    }
+    .to_owned()
 }
 
 /// With an https origin, a page asked for over plain http is asked for again over https.
@@ -106,3 +149,21 @@ async fn not_found(app: &Arc<App>, headers: &HeaderMap) -> Response {
 const PLAIN_NOT_FOUND: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
     <meta name=\"viewport\" content=\"width=device-width\"><title>Not found</title>\
     <h1>There is nothing here</h1><p><a href=\"/\">To the chat</a></p></html>";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_goes_into_the_page_s_element_for_it() {
+        let page = r#"<form><p id="error" class="error" role="alert"></p></form>"#;
+        let filled = fill(page, "No.").unwrap();
+        assert_eq!(filled, r#"<form><p id="error" class="error" role="alert">No.</p></form>"#);
+        assert_eq!(fill("<p>nothing here</p>", "No."), None);
+    }
+
+    #[test]
+    fn the_query_is_never_echoed() {
+        assert!(!message("<script>", 12).contains('<'));
+    }
+}

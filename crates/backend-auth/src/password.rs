@@ -5,6 +5,8 @@
 //! mostly short ones strung together: a repeated unit, a row of the keyboard or of the alphabet, well-known words
 //! and years, the names of the account and of this program.
 
+use std::collections::BTreeSet;
+
 use service::Problem;
 
 /// Limits of a password.
@@ -333,15 +335,21 @@ fn is_repetition(text: &str) -> bool {
         .any(|unit| (unit..chars.len()).all(|at| chars[at] == chars[at - unit]))
 }
 
-/// Characters that remain when all that guessers know is taken out, longest finds first.
+/// Characters that remain when all that guessers know is taken out, longest finds first. From the third on, each
+/// further well-known word surprises as two characters do: which words, and in which order, is a choice too.
 fn surprise(text: &str, name: &str) -> usize {
     let chars: Vec<char> = text.chars().collect();
     let mut left = 0;
+    let mut words = BTreeSet::new();
     let mut at = 0;
     let mut digits = 0;
     while at < chars.len() {
         let known = known_at(&chars[at..], name);
         if known > 0 {
+            let found: String = chars[at..at + known].iter().collect();
+            if known >= 4 && WORDS.contains(&found.as_str()) {
+                words.insert(found);
+            }
             at += known;
             digits = 0;
             continue;
@@ -355,7 +363,7 @@ fn surprise(text: &str, name: &str) -> usize {
         }
         at += 1;
     }
-    left
+    left + 2 * words.len().saturating_sub(2)
 }
 
 /// How many characters from the start are something that guessers know.
@@ -407,6 +415,7 @@ mod tests {
             "🦀🐳🦊🌶️🎹🧭🪁🛶🧊🥝🧵🪐",
             "hunting violins on a tuesday afternoon with spaces and 🦀 in it",
             "849201756382",
+            "purple banana diamond coffee",
         ] {
             assert_eq!(code(password, "alice"), None, "{password}");
         }

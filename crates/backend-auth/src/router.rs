@@ -30,9 +30,13 @@ pub fn build(app: &Arc<App>) -> Router {
         ("/auth/openapi.json", get(document)),
         ("/ready", get(ready)),
     ];
-    let guarded = both(Router::new(), calls)
+    let calls = both(Router::new(), calls)
         .fallback(pages::serve)
         .layer(middleware::from_fn_with_state(app.clone(), csrf::guard))
+        .with_state(app.clone());
+    // A router around the router: the inner one adds `Allow` to its 405 after its own layers.
+    let guarded = Router::new()
+        .fallback_service(calls)
         .layer(middleware::from_fn_with_state(app.clone(), headers::add));
     // Asked by programs only, and often: no headers for browsers.
     let quick = [

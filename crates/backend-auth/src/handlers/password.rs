@@ -78,11 +78,13 @@ async fn replace(
     })?;
     let id = account.id.clone();
     let stored = app.store.read(move |db| accounts::password(db, &id)).await?;
-    let verified = app
-        .hasher
-        .verify(change.current_password, stored.clone(), Standing::Known)
-        .await
-        .map_err(|error| hash_problem(app, &error))?;
+    let verified =
+        app.hasher.verify(change.current_password, stored.clone(), Standing::Known).await.map_err(
+            |error| {
+                app.throttle.undecided(attempt, Instant::now());
+                hash_problem(app, &error)
+            },
+        )?;
     let (Some(stored), Verdict::Right { .. }) = (stored, verified) else {
         note(Outcome::Refused);
         return Err(wrong_password());

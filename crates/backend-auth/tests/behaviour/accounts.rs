@@ -1,0 +1,248 @@
+//! Making an account, its password, signing in.
+
+use std::time::{Duration, Instant};
+
+use backend_auth::config::RegistrationFlag;
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::support::{OTHER_PASSWORD, PASSWORD, Visitor, World, flags, folder, start};
+
+#[tokio::test]
+async fn registering_signs_in_and_the_first_account_administers() {
+    let world = World::new().await;
+    let ada = world.visitor();
+    assert_eq!(ada.get("/auth/info").await.json()["first_run"], true);
+    let answer = ada.register("Ada", PASSWORD).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.json()["status"], "success");
+    assert_eq!(answer.json()["username"], "Ada");
+    assert_eq!(answer.json()["roles"], json!(["admin"]));
+    assert!(!answer.text.contains(&ada.cookie("session")), "the token is in the cookie only");
+    assert_eq!(ada.get("/me").await.json()["username"], "Ada");
+    assert_eq!(ada.get("/auth/info").await.json()["first_run"], false);
+    let bob = world.member("bob").await;
+    assert_eq!(bob.get("/me").await.json()["roles"], json!(["member"]));
+}
+
+#[tokio::test]
+async fn of_many_first_registrations_at_once_exactly_one_administers() {
+    let world = World::with(|flags| flags.registration = RegistrationFlag::Closed).await;
+    let visitors: Vec<Visitor> = (0..20).map(|_| world.visitor()).collect();
+    let names: Vec<String> = (0..20).map(|number| format!("user{number}")).collect();
+    let answers = join_all(
+        visitors.iter().zip(&names).map(|(visitor, name)| visitor.register(name, PASSWORD)),
+    )
+    .await;
+    let made: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
+    assert_eq!(made.len(), 1, "the others find registration closed");
+    assert_eq!(made[0].json()["roles"], json!(["admin"]));
+    assert!(answers.iter().filter(|a| a.status != 200).all(|a| a.code() == "registration_closed"));
+}
+
+#[tokio::test]
+async fn one_of_many_gets_a_name_whatever_its_case() {
+    let world = World::new().await;
+    let visitors: Vec<Visitor> = (0..10).map(|_| world.visitor()).collect();
+    let names =
+        ["Alice", "alice", "ALICE", "aLICE", "alICE", "aliCE", "alicE", "ALice", "ALIce", "ALICe"];
+    let answers = join_all(
+        visitors.iter().zip(names).map(|(visitor, name)| visitor.register(name, PASSWORD)),
+    )
+    .await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+    assert!(
+        answers
+            .iter()
+            .filter(|a| a.status != 200)
+            .all(|a| a.status == 409 && a.code() == "username_taken")
+    );
+    assert_eq!(world.visitor().login("aLiCe", PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_short_password_is_refused() {
+    let world = World::new().await;
+    let answer = world.visitor().register("alice", "sev3n!!").await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "password_too_short"));
+    assert!(answer.json()["message"].as_str().unwrap().contains("12"));
+}
+
+#[tokio::test]
+async fn a_long_passphrase_with_spaces_and_emoji_works() {
+    let world = World::new().await;
+    let phrase = "mèo 🐈 con uống trà sữa, và 🦀 chơi vĩ cầm lúc hoàng hôn bên bờ hồ";
+    assert!(phrase.chars().count() >= 64);
+    assert_eq!(world.visitor().register("alice", phrase).await.status, 200);
+    assert_eq!(world.visitor().login("alice", phrase).await.status, 200);
+    let form = world.visitor();
+    let encoded: String = phrase.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let answer = form.post_form("/login", &format!("username=alice&password={encoded}")).await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/"));
+    assert!(form.is_signed_in().await);
+}
+
+#[tokio::test]
+async fn a_trailing_space_belongs_to_the_password() {
+    let world = World::new().await;
+    let with_space = format!("{PASSWORD} ");
+    assert_eq!(world.visitor().register("alice", &with_space).await.status, 200);
+    assert_eq!(world.visitor().login("alice", PASSWORD).await.status, 401);
+    assert_eq!(world.visitor().login("alice", &with_space).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_common_password_is_refused_on_registering_and_on_changing() {
+    let world = World::new().await;
+    let answer = world.visitor().register("alice", "Password1234").await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "password_too_common"));
+    let alice = world.member("alice").await;
+    let change = json!({"current_password": PASSWORD, "new_password": "qwertyuiop12"});
+    assert_eq!(alice.post("/password", change).await.code(), "password_too_common");
+}
+
+#[tokio::test]
+async fn lower_case_letters_alone_are_fine() {
+    let world = World::new().await;
+    assert_eq!(world.visitor().register("alice", "violinsandtrombonesx").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_password_is_changed_only_by_who_knows_the_current_one() {
+    let world = World::new().await;
+    let alice = world.member("alice").await;
+    for current in ["", "wrong", OTHER_PASSWORD] {
+        let change = json!({"current_password": current, "new_password": OTHER_PASSWORD});
+        let answer = alice.post("/password", change).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (403, "wrong_password"));
+    }
+    let missing = alice.post("/password", json!({"new_password": OTHER_PASSWORD})).await;
+    assert_eq!(missing.status, 400);
+    assert!(missing.text.contains("current_password"));
+    let stranger = json!({"current_password": PASSWORD, "new_password": OTHER_PASSWORD});
+    assert_eq!(world.visitor().post("/password", stranger).await.status, 401);
+    assert_eq!(world.visitor().login("alice", PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn unknown_name_and_wrong_password_are_told_apart_by_nothing() {
+    let world = World::new().await;
+    world.member("alice").await;
+    let wrong = world.visitor().login("alice", OTHER_PASSWORD).await;
+    for name in ["nobody", "not a name", "", &"x".repeat(500)] {
+        let unknown = world.visitor().login(name, OTHER_PASSWORD).await;
+        assert_eq!(unknown.status, 401);
+        assert_eq!(unknown.text, wrong.text);
+        let names = |answer: &crate::support::Answer| {
+            answer
+                .headers
+                .iter()
+                .map(|(name, value)| {
+                    // The time of day is the one value that may differ.
+                    (
+                        name.to_string(),
+                        if name == "date" {
+                            String::new()
+                        } else {
+                            value.to_str().unwrap().to_owned()
+                        },
+                    )
+                })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(&unknown), names(&wrong));
+    }
+}
+
+#[tokio::test]
+async fn unknown_name_and_wrong_password_take_the_same_time() {
+    // Expensive enough that a missing hash would stand out of a busy machine's noise.
+    let world = World::with(|flags| {
+        flags.hash_memory_kib = 8192;
+        flags.hash_passes = 2;
+    })
+    .await;
+    world.member("alice").await;
+    let visitor = world.visitor();
+    let (mut wrong, mut unknown) = (Vec::new(), Vec::new());
+    for _ in 0..60 {
+        for (name, times) in [("alice", &mut wrong), ("nobody", &mut unknown)] {
+            let start = Instant::now();
+            assert_eq!(visitor.login(name, OTHER_PASSWORD).await.status, 401);
+            times.push(start.elapsed());
+        }
+    }
+    // The quickest quarter: noise of other programs only ever adds.
+    let quick = |times: &mut Vec<Duration>| {
+        times.sort();
+        times[..15].iter().sum::<Duration>().as_secs_f64()
+    };
+    let ratio = quick(&mut wrong) / quick(&mut unknown);
+    assert!((0.75..1.33).contains(&ratio), "{ratio}");
+}
+
+#[tokio::test]
+async fn a_hash_with_old_parameters_is_renewed_at_login() {
+    let folder = folder();
+    let server = start(flags(folder.path())).await;
+    assert_eq!(Visitor::of(&server).register("alice", PASSWORD).await.status, 200);
+    server.shutdown().await;
+    let mut stronger = flags(folder.path());
+    stronger.hash_passes = 3;
+    let server = start(stronger).await;
+    let stored = || {
+        let db = rusqlite::Connection::open(folder.path().join("data/auth.db")).unwrap();
+        db.query_row("SELECT password FROM accounts", [], |row| row.get::<_, String>(0)).unwrap()
+    };
+    assert_eq!(Visitor::of(&server).login("alice", OTHER_PASSWORD).await.status, 401);
+    assert!(stored().contains("t=1"), "not for a wrong password");
+    assert_eq!(Visitor::of(&server).login("alice", PASSWORD).await.status, 200);
+    assert!(stored().contains("t=3"));
+    assert_eq!(Visitor::of(&server).login("alice", PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_bad_name_is_explained() {
+    let world = World::new().await;
+    for name in ["", "al ice", "álice", &"a".repeat(65)] {
+        let answer = world.visitor().register(name, PASSWORD).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.code().as_str()),
+            (400, "invalid_username"),
+            "{name:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn forms_work_without_javascript() {
+    let world = World::new().await;
+    let alice = world.visitor();
+    let made = alice
+        .post_form(
+            "/register",
+            "username=alice&password=seven+violins+at+dusk&next=%2Fchat_client.html&invite=",
+        )
+        .await;
+    assert_eq!((made.status.as_u16(), made.header("location")), (303, "/chat_client.html"));
+    assert!(alice.is_signed_in().await);
+    let failed =
+        world.visitor().post_form("/login", "username=alice+%26+co&password=x&next=/%3Fa=b").await;
+    assert_eq!(failed.status, 303);
+    assert_eq!(
+        failed.header("location"),
+        "/login?error=wrong_credentials&username=alice%20%26%20co&next=/%3Fa%3Db"
+    );
+    assert!(failed.cookie_lines().is_empty());
+    let page = world.visitor().get(failed.header("location")).await;
+    assert!(
+        page.text.contains("<p id=\"error\">There is no account with this name and password.</p>")
+    );
+    let json =
+        [("content-type", "application/x-www-form-urlencoded"), ("accept", "application/json")];
+    let asked = world
+        .visitor()
+        .send(reqwest::Method::POST, "/login", &json, Some("username=a&password=b".into()))
+        .await;
+    assert_eq!((asked.status.as_u16(), asked.code().as_str()), (401, "wrong_credentials"));
+}

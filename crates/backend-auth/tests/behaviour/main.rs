@@ -1,0 +1,15 @@
+//! backend-auth as its clients see it: a real server on a real socket, cheap password hashes.
+
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
+
+mod accounts;
+mod cross_site;
+mod identity;
+mod invites;
+mod pages;
+mod program;
+mod requests;
+mod sessions;
+mod storage;
+mod support;
+mod throttling;

@@ -283,33 +283,36 @@ fn folded_starts(name: &str, start: &[u8]) -> bool {
 }
 
 /// The members of a comma-separated header, over all of its lines.
-fn members<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+fn members<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     headers
         .get_all(name)
         .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .map(str::trim)
+        .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
+        .map(<[u8]>::trim_ascii)
         .filter(|member| !member.is_empty())
+}
+
+/// Whether a member of `Connection` names nothing that is still there.
+fn is_mere_option(member: &[u8]) -> bool {
+    member.eq_ignore_ascii_case(b"keep-alive")
+        || member.eq_ignore_ascii_case(b"close")
+        || member.eq_ignore_ascii_case(b"upgrade")
 }
 
 /// Removes `Connection` and what all its lines list, except what `is_protected`.
 fn remove_nominated(headers: &mut HeaderMap, is_protected: impl Fn(&str) -> bool) {
-    // By far most lines say keep-alive, close or upgrade; those name nothing that is still there.
-    let mut nominated: Vec<HeaderName> = Vec::new();
-    for member in members(headers, &CONNECTION) {
-        if member.eq_ignore_ascii_case("keep-alive")
-            || member.eq_ignore_ascii_case("close")
-            || member.eq_ignore_ascii_case("upgrade")
-        {
-            continue;
-        }
-        if let Ok(name) = HeaderName::from_bytes(member.as_bytes())
-            && !is_protected(name.as_str())
-        {
-            nominated.push(name);
-        }
+    // By far most messages have one such line with one word.
+    let mut lines = headers.get_all(CONNECTION).iter();
+    let plain = lines.next().is_none_or(|line| is_mere_option(line.as_bytes()));
+    if plain && lines.next().is_none() {
+        headers.remove(CONNECTION);
+        return;
     }
+    let nominated: Vec<HeaderName> = members(headers, &CONNECTION)
+        .filter(|member| !is_mere_option(member))
+        .filter_map(|member| HeaderName::from_bytes(member).ok())
+        .filter(|name| !is_protected(name.as_str()))
+        .collect();
     headers.remove(CONNECTION);
     for name in nominated {
         headers.remove(name);
@@ -343,7 +346,10 @@ fn check_expectation(headers: &HeaderMap) -> Result<(), Refused> {
 
 fn check_loop(headers: &HeaderMap) -> Result<(), Refused> {
     // received-protocol SP received-by [ SP comment ]
-    let ours = |member: &str| member.split_ascii_whitespace().nth(1) == Some(PSEUDONYM);
+    let ours = |member: &[u8]| {
+        let mut words = member.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        words.nth(1) == Some(PSEUDONYM.as_bytes())
+    };
     if members(headers, &VIA).any(ours) {
         return Err(Refused::new(
             StatusCode::LOOP_DETECTED,

@@ -43,6 +43,8 @@ pub(crate) struct Link {
     signal: Arc<Signal>,
     waker: Waker,
     received: Rc<Cell<u64>>,
+    /// The server no longer takes what is written.
+    deaf: Rc<Cell<bool>>,
     exchanges: u32,
 }
 
@@ -68,8 +70,8 @@ impl Link {
         let stream = TcpStream::connect(addr).await?;
         // A request is written whole and its answer awaited: never hold it back for a fuller packet.
         stream.set_nodelay(true)?;
-        let received = Rc::new(Cell::new(0));
-        let socket = Socket { stream, received: received.clone() };
+        let (received, deaf) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+        let socket = Socket { stream, received: received.clone(), deaf: deaf.clone() };
         let (sender, driver) = Builder::new()
             .max_buf_size(BUFFER)
             .handshake(TokioIo::new(socket))
@@ -77,12 +79,12 @@ impl Link {
             .map_err(io::Error::other)?;
         let signal = Arc::new(Signal::default());
         let waker = Waker::from(signal.clone());
-        Ok(Self { sender, driver, ended: false, signal, waker, received, exchanges: 0 })
+        Ok(Self { sender, driver, ended: false, signal, waker, received, deaf, exchanges: 0 })
     }
 
     /// Whether the next exchange may start: the last one is over in both directions.
     pub(crate) fn is_idle(&self) -> bool {
-        !self.ended && (self.exchanges == 0 || self.sender.is_ready())
+        !self.ended && !self.deaf.get() && (self.exchanges == 0 || self.sender.is_ready())
     }
 
     /// Whether an exchange took place on it before.
@@ -219,10 +221,31 @@ impl Wake for Signal {
     }
 }
 
-/// The socket, counting what was read: a request may be repeated only if nothing was answered.
+/// The socket, with two additions.
+///
+/// It counts what was read: a request may be repeated only if nothing was answered. And a server that
+/// closes while it is still being sent a body has often said why: a write that fails is held back until
+/// the answer, or the end, has been read (RFC 9112 §9.5).
 struct Socket {
     stream: TcpStream,
     received: Rc<Cell<u64>>,
+    deaf: Rc<Cell<bool>>,
+}
+
+impl Socket {
+    fn written(&self, polled: Poll<io::Result<usize>>, all: usize) -> Poll<io::Result<usize>> {
+        match polled {
+            Poll::Ready(Err(error)) if is_hangup(&error) => {
+                self.deaf.set(true);
+                Poll::Ready(Ok(all))
+            }
+            polled => polled,
+        }
+    }
+}
+
+fn is_hangup(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 impl AsyncRead for Socket {
@@ -244,7 +267,8 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.written(polled, buf.len())
     }
 
     fn poll_write_vectored(
@@ -252,7 +276,8 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.written(polled, bufs.iter().map(|buf| buf.len()).sum())
     }
 
     fn is_write_vectored(&self) -> bool {

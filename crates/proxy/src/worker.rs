@@ -36,7 +36,7 @@ const LINGER_TIME: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 256 * 1024;
 /// The answer to a connection too many.
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
-Content-Length: 99\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
+Content-Length: 100\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
 {\"status\":\"error\",\"message\":\"too many connections; try again shortly\",\"code\":\"too_many_connections\"}";
 
 /// What a worker holds.

@@ -30,12 +30,12 @@ pub fn upgrade_of(parts: &Parts) -> Upgrade {
     let headers = &parts.headers;
     if !headers.contains_key(UPGRADE)
         || parts.version != Version::HTTP_11
-        || !members(headers, &CONNECTION).any(|member| member.eq_ignore_ascii_case("upgrade"))
+        || !members(headers, &CONNECTION).any(|member| member.eq_ignore_ascii_case(b"upgrade"))
     {
         return Upgrade::None;
     }
     let mut protocols = members(headers, &UPGRADE);
-    let websocket = |protocol: &str| protocol.eq_ignore_ascii_case("websocket");
+    let websocket = |protocol: &[u8]| protocol.eq_ignore_ascii_case(b"websocket");
     match (protocols.next(), protocols.next()) {
         (Some(only), None) if websocket(only) => {}
         _ => return Upgrade::None,

@@ -8,35 +8,50 @@ pub(super) fn host_of(authority: &str) -> Option<&str> {
     let (host, port) = if authority.starts_with('[') {
         let end = authority.find(']')? + 1;
         let (host, rest) = authority.split_at(end);
-        let inner = &host[1..end - 1];
-        if inner.parse::<Ipv6Addr>().is_err() {
+        if host[1..end - 1].parse::<Ipv6Addr>().is_err() {
             return None;
         }
-        (host, rest.strip_prefix(':').or_else(|| rest.is_empty().then_some(""))?)
+        (host, rest)
     } else {
-        let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
-        if host.len() > 255
-            || !host.bytes().all(is_host_byte)
-            || host.trim_end_matches('.').is_empty()
-        {
+        let end = authority.bytes().position(|byte| byte == b':').unwrap_or(authority.len());
+        let (host, port) = authority.split_at(end);
+        if !is_name(host.as_bytes()) {
             return None;
         }
         (host, port)
     };
-    let port_is_fine = port.is_empty()
-        || (port.len() <= 5
-            && port.bytes().all(|b| b.is_ascii_digit())
-            && port.parse::<u16>().is_ok());
-    port_is_fine.then_some(host)
+    match port.strip_prefix(':') {
+        None => port.is_empty().then_some(host),
+        Some(digits) => {
+            let fine = digits.len() <= 5
+                && digits.bytes().all(|byte| byte.is_ascii_digit())
+                && (digits.is_empty() || digits.parse::<u16>().is_ok());
+            fine.then_some(host)
+        }
+    }
 }
 
-/// Letters, digits, `-`, `.` and `_` (container names have it).
-fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
+/// Labels of letters, digits, `-` and `_` (container names have it), with a dot between them, and
+/// perhaps one at the end.
+fn is_name(host: &[u8]) -> bool {
+    let mut after_dot = true;
+    for &byte in host {
+        match byte {
+            b'.' if after_dot => return false,
+            b'.' => after_dot = true,
+            b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => after_dot = false,
+            _ => return false,
+        }
+    }
+    !host.is_empty() && host.len() <= 255
 }
 
 /// A host in the form that is matched: lower case, no port, no trailing dot.
 pub(crate) fn normal_host(host: &str) -> Cow<'_, str> {
+    let odd = |byte: u8| byte == b':' || byte.is_ascii_uppercase();
+    if !host.bytes().any(odd) && !host.ends_with('.') {
+        return Cow::Borrowed(host);
+    }
     let host = if host.starts_with('[') {
         host.find(']').map_or(host, |end| &host[..=end])
     } else {

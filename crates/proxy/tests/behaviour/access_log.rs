@@ -20,14 +20,14 @@ async fn a_line_says_who_asked_what_and_how_it_went() {
         .route("/chat/*", "main", "")
         .start();
     let mut client = Client::to(running.addr).await;
-    client.ask("POST /chat/x?y=\"z HTTP/1.1\r\nhost: chat.test\r\ncontent-length: 3\r\n\r\nabc").await;
+    client.ask("POST /chat/x?y=%22z HTTP/1.1\r\nhost: chat.test\r\ncontent-length: 3\r\n\r\nabc").await;
     let refused = get(running.addr, "/none", "").await;
     let lines = lines(&file, running).await;
     assert_eq!(lines.len(), 2, "{lines:?}");
     let line = &lines[0];
     assert_eq!(line["method"], "POST");
     assert_eq!(line["host"], "chat.test");
-    assert_eq!(line["path"], "/chat/x?y=\"z");
+    assert_eq!(line["path"], "/chat/x?y=%22z");
     assert_eq!(line["status"], 200);
     assert_eq!(line["bytes_in"], 3);
     assert_eq!(line["bytes_out"], 5);

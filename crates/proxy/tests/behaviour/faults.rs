@@ -158,14 +158,27 @@ async fn a_truncated_answer_never_looks_complete() {
         let up = Upstream::scripted(move |mut conn| async move {
             conn.request().await;
             conn.send(truncated).await;
+            // Not all at once, so that the client has seen the beginning when the end comes.
+            conn.bytes(1).await;
         })
         .await;
-        let running = proxy().to(&up).start();
+        let running = proxy().to_with(&up, "body_idle_timeout = \"100ms\"").start();
         let mut client = Client::to(running.addr).await;
         client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         assert_eq!(client.head().await.status, 200);
         let rest = String::from_utf8(client.to_end().await).unwrap();
         assert!(rest.contains("half") && !rest.ends_with("0\r\n\r\n"), "{rest:?}");
+        // All at once: nothing or a part, but never the whole.
+        let up = Upstream::scripted(move |mut conn| async move {
+            conn.request().await;
+            conn.send(truncated).await;
+        })
+        .await;
+        let running = proxy().to(&up).start();
+        let mut client = Client::to(running.addr).await;
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let all = String::from_utf8(client.to_end().await).unwrap();
+        assert!(!all.ends_with("0\r\n\r\n"), "{all:?}");
     }
 }
 

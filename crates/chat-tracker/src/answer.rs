@@ -47,10 +47,9 @@ fn refused(refusal: &Refusal) -> Problem {
             "there is a channel of this name: join it, or choose another name",
         ),
         Refusal::NoSuchChannel => no_such_channel(),
-        Refusal::Private => Problem::forbidden(
-            "private_channel",
-            "this channel is private: a member can add you",
-        ),
+        Refusal::Private => {
+            Problem::forbidden("private_channel", "this channel is private: a member can add you")
+        }
         Refusal::NotAMember => not_a_member(),
         Refusal::IdConflict => Problem::new(
             http::StatusCode::CONFLICT,

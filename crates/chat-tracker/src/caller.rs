@@ -59,9 +59,10 @@ impl Caller {
         let registration = self.find(tracker, peer_id)?;
         let now = Instant::now();
         tracker.presence.heard(&registration.peer, now);
-        tracker.rates.take(&registration.peer, now).map_err(|wait| {
-            Problem::too_many_requests("this peer makes too many calls", wait)
-        })?;
+        tracker
+            .rates
+            .take(&registration.peer, now)
+            .map_err(|wait| Problem::too_many_requests("this peer makes too many calls", wait))?;
         Ok(registration)
     }
 
@@ -103,16 +104,19 @@ impl Caller {
         Err(Problem::forbidden("not_your_peer", message))
     }
 
-    /// The first time that an account comes by, it becomes a known peer.
+    /// Notes that an account was heard from; the first time, it becomes a known peer.
     async fn welcome(&self, tracker: &Tracker) -> Result<(), Problem> {
         let Some(account) = &self.account else { return Ok(()) };
-        let known = tracker.peers.get(&account.name);
-        if known.is_some_and(|known| known.owner.as_ref() == Some(&account.sub)) {
+        if let Some(known) = tracker.peers.get(&account.name)
+            && known.owner.as_ref() == Some(&account.sub)
+        {
+            tracker.presence.heard(&known.peer, Instant::now());
             return Ok(());
         }
         let sign_in =
             SignIn { account: account.sub.clone(), name: account.name.clone(), ip: self.ip };
-        tracker.store.write(sign_in).await.map_err(problem)?;
+        let signed_in = tracker.store.write(sign_in).await.map_err(problem)?;
+        tracker.presence.heard(&signed_in.registration.peer, Instant::now());
         tracing::info!(peer = %account.name, "an account came by for the first time");
         Ok(())
     }
@@ -130,7 +134,8 @@ impl FromRequestParts<Tracker> for Origin {
     type Rejection = Infallible;
 
     async fn from_request_parts(head: &mut Parts, _: &Tracker) -> Result<Self, Infallible> {
-        let noted = head.headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
+        let noted =
+            head.headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
         let mut chain: Vec<String> = noted.map(str::to_owned).collect();
         chain.push(socket(head).to_string());
         Ok(Self(chain.join(", ")))

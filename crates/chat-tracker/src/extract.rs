@@ -86,10 +86,9 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
             "body_too_large",
             format!("the body has more than {limit} bytes"),
         )),
-        Err(error) => Err(Problem::bad_request(
-            "body_unreadable",
-            format!("the body broke off: {error}"),
-        )),
+        Err(error) => {
+            Err(Problem::bad_request("body_unreadable", format!("the body broke off: {error}")))
+        }
     }
 }
 

@@ -66,7 +66,11 @@ async fn serve(args: Args, addr: std::net::SocketAddr) -> ExitCode {
         if let Some(admin) = args.admin.admin {
             let listener = TcpListener::from_std(bind::tcp(admin)?)?;
             tracing::info!("Serving metrics on {admin}");
-            tokio::spawn(admin::serve(listener, std::sync::Arc::new(tracker.clone()), shutdown.clone()));
+            tokio::spawn(admin::serve(
+                listener,
+                std::sync::Arc::new(tracker.clone()),
+                shutdown.clone(),
+            ));
         }
         tracing::info!("Starting hybrid chat server on {}", listener.local_addr()?);
         run(listener, tracker, writer, args.http, shutdown).await;

@@ -45,8 +45,7 @@ impl Rates {
                 buckets.clear();
             }
         }
-        let bucket =
-            buckets.entry(peer.clone()).or_insert(Bucket { calls: self.burst, at: now });
+        let bucket = buckets.entry(peer.clone()).or_insert(Bucket { calls: self.burst, at: now });
         let calls = self.filled(bucket, now);
         *bucket = Bucket { calls: calls - 1.0, at: now };
         if calls < 1.0 {

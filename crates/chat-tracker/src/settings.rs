@@ -53,6 +53,12 @@ pub struct LimitArgs {
     /// Messages in one page of history.
     #[arg(long, env = "PAGE_MESSAGES", default_value_t = limits::PAGE_MESSAGES, value_parser = clap::value_parser!(u32).range(1..))]
     pub page_messages: u32,
+    /// Peers that guests and accounts may register, all in all; accounts' own names always find room.
+    #[arg(long, env = "PEERS_MAX", default_value_t = 100_000)]
+    pub peers_max: usize,
+    /// Channels, all in all.
+    #[arg(long, env = "CHANNELS_MAX", default_value_t = 10_000)]
+    pub channels_max: usize,
     /// Calls a second that one peer may make on average; 0 for no limit.
     #[arg(long, env = "RATE", default_value_t = 500)]
     pub rate: u32,
@@ -167,6 +173,10 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Messages in one page.
     pub page_messages: u32,
+    /// Known peers.
+    pub peers_max: usize,
+    /// Channels.
+    pub channels_max: usize,
     pub(crate) mailbox: store::Room,
     pub(crate) mailbox_keep: SignedDuration,
 }
@@ -177,6 +187,8 @@ impl From<&LimitArgs> for Limits {
             message_bytes: args.message_bytes,
             body_bytes: args.body_bytes,
             page_messages: args.page_messages,
+            peers_max: args.peers_max,
+            channels_max: args.channels_max,
             mailbox: store::Room { messages: args.mailbox_messages, bytes: args.mailbox_bytes },
             mailbox_keep: SignedDuration::from_hours(i64::from(args.mailbox_days) * 24),
         }

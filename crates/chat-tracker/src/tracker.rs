@@ -20,9 +20,9 @@ use crate::metrics::{Levels, Metrics};
 use crate::peers::Peers;
 use crate::presence::Directory;
 use crate::rate::Rates;
+use crate::router::router;
 use crate::settings::{Limits, TrackerArgs};
 use crate::store::{Expire, Live, OpenError, Store};
-use crate::router::router;
 
 /// How often old mailbox entries are looked for.
 const EXPIRY_EVERY: Duration = Duration::from_secs(300);

@@ -10,8 +10,8 @@ use wire::tracker::{GetMessages, Messages};
 
 use super::openapi::{Errors, ErrorsOfPeers};
 use crate::answer::{Answer, Outcome};
-use crate::calls;
 use crate::caller::Caller;
+use crate::calls;
 use crate::extract::{JsonBody, Query};
 use crate::tracker::Tracker;
 

@@ -13,9 +13,9 @@ use wire::tracker::{
 use super::openapi::{Errors, ErrorsOfPeers};
 use crate::answer::{Answer, Outcome};
 use crate::caller::{Caller, Origin};
+use crate::calls;
 use crate::extract::{JsonBody, MaybeJson, Query, QueryOrBody};
 use crate::tracker::Tracker;
-use crate::calls;
 
 /// Registers a peer or renews its address.
 #[utoipa::path(post, path = "/submit-info", tag = "original", request_body = SubmitInfo,

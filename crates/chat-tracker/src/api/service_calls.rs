@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::header::ALLOW;
 use http::StatusCode;
+use http::header::ALLOW;
 use serde_json::{Value, json};
 use service::Problem;
 

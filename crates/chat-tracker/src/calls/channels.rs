@@ -9,6 +9,7 @@ use wire::chat::{
 };
 use wire::tracker::{AddList, Added};
 
+use super::check_room;
 use crate::answer::{no_such_channel, not_a_member, problem};
 use crate::caller::{Caller, not_registered};
 use crate::store::{self, Create, Join, Leave, markers};
@@ -25,8 +26,10 @@ pub async fn add_list(
 ) -> Result<Added, Problem> {
     let peer = caller.acting_as(tracker, Some(&request.peer_id))?;
     let channel = request.channel;
-    let join =
-        Join { by: peer.clone(), member: peer, channel: channel.clone(), create: true };
+    if tracker.channels.get(&channel).is_none() {
+        check_channels(tracker)?;
+    }
+    let join = Join { by: peer.clone(), member: peer, channel: channel.clone(), create: true };
     let answer = tracker.store.write(join).await.map_err(problem)?;
     Ok(Added {
         message: format!("Added to channel {channel}"),
@@ -88,6 +91,7 @@ pub async fn create(
     request: CreateChannel,
 ) -> Result<Membership, Problem> {
     let peer = caller.acting_as(tracker, request.peer_id.as_ref())?;
+    check_channels(tracker)?;
     let peer_id = peer.peer.id().clone();
     let channel = request.channel;
     let create = Create { peer, channel: channel.clone(), private: request.private };
@@ -144,9 +148,7 @@ pub fn members(
 ) -> Result<Members, Problem> {
     let reader = caller.acting_as_or_guest(tracker, request.peer_id.as_ref())?;
     let channel = tracker.channels.get(&request.channel).ok_or_else(no_such_channel)?;
-    if channel.private
-        && !reader.is_some_and(|reader| channel.members.contains(&reader.peer))
-    {
+    if channel.private && !reader.is_some_and(|reader| channel.members.contains(&reader.peer)) {
         return Err(not_a_member());
     }
     let members = tracker.presence.presences(channel.members.iter(), Instant::now());
@@ -171,4 +173,9 @@ pub async fn mark_read(
         read_seq: marker.read_seq,
         unread: marker.head.saturating_sub(marker.read_seq),
     })
+}
+
+fn check_channels(tracker: &Tracker) -> Result<(), Problem> {
+    let most = tracker.limits.channels_max;
+    check_room(tracker.channels.count(), most, "too_many_channels", "channels")
 }

@@ -3,9 +3,7 @@
 use std::time::Instant;
 
 use service::Problem;
-use wire::chat::{
-    AckMailbox, Acked, AskDelivery, Deliveries, DeliveryState, GetMailbox, Mailbox,
-};
+use wire::chat::{AckMailbox, Acked, AskDelivery, Deliveries, DeliveryState, GetMailbox, Mailbox};
 use wire::limits::IDS_PER_CALL;
 use wire::tracker::{Delivery, SendPeer, Sent};
 

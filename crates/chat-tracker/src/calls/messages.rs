@@ -28,8 +28,7 @@ pub async fn broadcast(
         let others = members.iter().flat_map(|members| members.iter());
         others.filter(|peer| **peer != sender.peer).map(|peer| peer.id().clone()).collect()
     };
-    let append =
-        Append { sender: sender.clone(), channel, id: id.clone(), body: request.message };
+    let append = Append { sender: sender.clone(), channel, id: id.clone(), body: request.message };
     let appended = tracker.store.write(append).await.map_err(problem)?;
     if !appended.duplicate {
         tracker.metrics.channel_message();
@@ -57,9 +56,7 @@ pub async fn history(
     let reader = caller.acting_as_or_guest(tracker, request.peer_id.as_ref())?;
     let limit = page_limit(request.limit, &tracker.limits)?;
     let channel = tracker.channels.get(&request.channel).ok_or_else(no_such_channel)?;
-    if channel.private
-        && !reader.is_some_and(|reader| channel.members.contains(&reader.peer))
-    {
+    if channel.private && !reader.is_some_and(|reader| channel.members.contains(&reader.peer)) {
         return Err(not_a_member());
     }
     let id = channel.id;

@@ -45,6 +45,19 @@ fn check_text(text: &str, limits: &Limits) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Refuses what would be one too many. Calls at the same moment may pass a few more; the limit is there
+/// against thousands.
+fn check_room(now: usize, most: usize, code: &'static str, what: &str) -> Result<(), Problem> {
+    if now < most {
+        return Ok(());
+    }
+    Err(Problem::new(
+        http::StatusCode::TOO_MANY_REQUESTS,
+        code,
+        format!("there are {now} {what} already, and this tracker keeps no more"),
+    ))
+}
+
 fn page_limit(limit: Option<u32>, limits: &Limits) -> Result<u32, Problem> {
     let most = limits.page_messages;
     match limit {

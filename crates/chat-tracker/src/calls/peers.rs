@@ -7,6 +7,7 @@ use service::Problem;
 use wire::chat::{Me, Peers};
 use wire::tracker::{ConnectPeer, Connected, ListedPeer, PeerList, SubmitInfo, Submitted};
 
+use super::check_room;
 use crate::answer::problem;
 use crate::caller::{Caller, not_registered};
 use crate::clock::rfc3339;
@@ -28,6 +29,9 @@ pub async fn submit(
             format!("field `ip`: {:?} is neither an IPv4 nor an IPv6 address", request.ip),
         )
     })?;
+    if tracker.peers.get(&request.peer_id).is_none() {
+        check_room(tracker.peers.count(), tracker.limits.peers_max, "too_many_peers", "peers")?;
+    }
     let peer_id = request.peer_id.clone();
     let register =
         Register { peer_id: request.peer_id, ip, port: request.port, account: caller.sub() };

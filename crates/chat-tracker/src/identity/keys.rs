@@ -49,7 +49,9 @@ impl KeyRing {
         });
         let keys = fits
             .take(KEYS_MAX)
-            .filter_map(|key| Some((key.kid.clone(), DecodingKey::from_ed_components(&key.x).ok()?)))
+            .filter_map(|key| {
+                Some((key.kid.clone(), DecodingKey::from_ed_components(&key.x).ok()?))
+            })
             .collect();
         Self { keys, checks }
     }

@@ -155,9 +155,10 @@ impl Identity {
         }
         // A token that no key could save is refused before anyone is asked for keys.
         key_id(token).map_err(refused)?;
-        let mut verified = self.verify_with(self.ring(), token, now);
+        let tried = self.ring();
+        let mut verified = self.verify_with(tried.clone(), token, now);
         if matches!(verified, None | Some(Err(Rejected::UnknownKey))) {
-            self.ask_for_unknown_key().await;
+            self.ask_for_keys_after(tried).await;
             verified = self.verify_with(self.ring(), token, now);
         }
         match verified {
@@ -191,17 +192,24 @@ impl Identity {
         Some(Ok(account))
     }
 
-    /// Asks for the keys, unless that was done a short while ago.
-    async fn ask_for_unknown_key(&self) {
+    /// Asks for the keys after a token could not be verified with those `tried`, unless others did so
+    /// meanwhile or a short while ago.
+    async fn ask_for_keys_after(&self, tried: Option<Arc<KeyRing>>) {
         let mut asked = self.0.asked.lock().await;
-        let every = if self.has_keys() { source::UNKNOWN_KEY_EVERY } else { source::RETRY.0 };
+        let now = self.ring();
+        if now.as_ref().map(Arc::as_ptr) != tried.as_ref().map(Arc::as_ptr) {
+            return;
+        }
+        let every = if now.is_some() { source::UNKNOWN_KEY_EVERY } else { source::RETRY.0 };
         if asked.is_some_and(|last| last.elapsed() < every) {
             return;
         }
         if let Err(reason) = self.refresh().await {
             tracing::debug!(reason, "no keys for a token");
         }
-        *asked = Some(Instant::now());
+        // The first keys of all don't count: a new one right after them is worth a question.
+        let first = now.is_none() && self.has_keys();
+        *asked = (!first).then(Instant::now);
     }
 
     async fn refresh(&self) -> Result<(), String> {
@@ -264,8 +272,6 @@ fn text(value: &HeaderValue) -> Result<&str, Problem> {
 
 /// RFC 6750 §3.1
 fn refused(rejected: Rejected) -> Problem {
-    Problem::new(http::StatusCode::UNAUTHORIZED, "unauthenticated", rejected.to_string()).with_header(
-        WWW_AUTHENTICATE,
-        HeaderValue::from_static("Bearer error=\"invalid_token\""),
-    )
+    Problem::new(http::StatusCode::UNAUTHORIZED, "unauthenticated", rejected.to_string())
+        .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""))
 }

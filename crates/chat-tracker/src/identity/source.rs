@@ -18,7 +18,8 @@ const FILE: &str = "jwks.json";
 /// How often the keys are asked for, although all is well.
 pub(super) const EVERY: Duration = Duration::from_secs(300);
 /// After a failure: at first, and at most.
-pub(super) const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+pub(super) const RETRY: (Duration, Duration) =
+    (Duration::from_millis(500), Duration::from_secs(15));
 /// A token with an unknown key leads to one question in so much time, however many such tokens come.
 pub(super) const UNKNOWN_KEY_EVERY: Duration = Duration::from_secs(30);
 
@@ -29,9 +30,8 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) async fn fetch(&self) -> Result<KeySet, String> {
-        let request = Request::get(PATH)
-            .body(Full::new(Bytes::new()))
-            .map_err(|error| error.to_string())?;
+        let request =
+            Request::get(PATH).body(Full::new(Bytes::new())).map_err(|error| error.to_string())?;
         let answer = ask(&self.auth_url, request).await.map_err(|error| error.to_string())?;
         if !answer.status().is_success() {
             return Err(format!("it answered {}", answer.status()));
@@ -50,12 +50,13 @@ impl Source {
     }
 
     pub(super) fn keep(&self, set: &KeySet) {
-        let written = serde_json::to_vec_pretty(set).map_err(std::io::Error::from).and_then(|json| {
-            // Renamed into place: a crash leaves the old set or the new one, never half of one.
-            let new = self.data_dir.join(format!("{FILE}.new"));
-            std::fs::write(&new, json)?;
-            std::fs::rename(new, self.data_dir.join(FILE))
-        });
+        let written =
+            serde_json::to_vec_pretty(set).map_err(std::io::Error::from).and_then(|json| {
+                // Renamed into place: a crash leaves the old set or the new one, never half of one.
+                let new = self.data_dir.join(format!("{FILE}.new"));
+                std::fs::write(&new, json)?;
+                std::fs::rename(new, self.data_dir.join(FILE))
+            });
         if let Err(error) = written {
             tracing::warn!(%error, "the keys could not be kept on disk");
         }

@@ -62,7 +62,9 @@ impl Command for Queue {
                 "SELECT count(*), coalesce(sum(bytes), 0) FROM direct
                  WHERE recipient = ?1 AND delivered_at IS NULL",
             )?
-            .query_row([self.recipient.id], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?)))?;
+            .query_row([self.recipient.id], |row| {
+                Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?))
+            })?;
         if messages >= self.room.messages || held + bytes > self.room.bytes {
             return Err(Refusal::MailboxFull.into());
         }
@@ -165,10 +167,8 @@ impl Command for Acknowledge {
     fn committed(&self, acked: &Vec<DirectRef>, live: &Live) {
         for message in acked {
             let Some(sender) = live.peers.get(&message.from) else { continue };
-            let event = Event::Delivered {
-                id: message.id.clone(),
-                to: self.recipient.peer.id().clone(),
-            };
+            let event =
+                Event::Delivered { id: message.id.clone(), to: self.recipient.peer.id().clone() };
             live.hub.publish(Audience::peer(sender.peer), &event);
         }
     }

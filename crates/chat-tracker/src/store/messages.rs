@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
+use wire::MessageId;
 use wire::event::Event;
 use wire::tracker::StoredMessage;
-use wire::MessageId;
 
 use super::channels::{is_member, move_marker};
 use super::load::{message_id, peer_id};
@@ -51,7 +51,14 @@ impl Command for Append {
             "INSERT INTO messages (channel, seq, sender, client_id, body, at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute((self.channel.id, seq, self.sender.id, self.id.as_str(), &self.body, at))?;
+        .execute((
+            self.channel.id,
+            seq,
+            self.sender.id,
+            self.id.as_str(),
+            &self.body,
+            at,
+        ))?;
         move_marker(db, self.sender.id, self.channel.id, seq)?;
         Ok(Appended { seq, at, duplicate: false })
     }
@@ -140,8 +147,6 @@ const MAX_SEQ: u64 = i64::MAX as u64;
 #[cfg(test)]
 pub(super) fn heads(db: &Connection) -> rusqlite::Result<Vec<(wire::ChannelName, i64, u64)>> {
     db.prepare("SELECT id, name, head FROM channels ORDER BY id")?
-        .query_map([], |row| {
-            Ok((super::load::channel_name(row, 1)?, row.get(0)?, row.get(2)?))
-        })?
+        .query_map([], |row| Ok((super::load::channel_name(row, 1)?, row.get(0)?, row.get(2)?)))?
         .collect()
 }

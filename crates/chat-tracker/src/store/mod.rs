@@ -18,6 +18,7 @@ mod schema;
 mod tests;
 mod writer;
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
@@ -40,6 +41,8 @@ use writer::{Job, Pending};
 
 /// The database's name in the data folder.
 const FILE: &str = "tracker.db";
+/// The file that marks the folder as taken.
+const LOCK: &str = "tracker.lock";
 
 /// How the store works.
 #[derive(Debug, Clone)]
@@ -118,6 +121,7 @@ impl Store {
         metrics: Metrics,
     ) -> Result<(Self, JoinHandle<()>), OpenError> {
         let path = prepare_folder(&settings.data_dir)?;
+        let lock = lock(&settings.data_dir)?;
         let db = schema::open_writer(&path)?;
         load::load(&db, &live)
             .map_err(|source| OpenError::Sqlite { path: path.display().to_string(), source })?;
@@ -126,7 +130,10 @@ impl Store {
         let group = settings.group.max(1);
         let writer = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || writer::run(db, waiting, group, &live, &metrics))
+            .spawn(move || {
+                writer::run(db, waiting, group, &live, &metrics);
+                drop(lock);
+            })
             .map_err(|source| OpenError::Folder { path: path.display().to_string(), source })?;
         Ok((Self { queue, readers }, writer))
     }
@@ -163,4 +170,19 @@ fn prepare_folder(folder: &Path) -> Result<PathBuf, OpenError> {
     std::fs::create_dir_all(folder)
         .map_err(|source| OpenError::Folder { path: folder.display().to_string(), source })?;
     Ok(folder.join(FILE))
+}
+
+/// Takes the folder for this process, until it ends in whatever way: two trackers on one database would
+/// each have an index of its own.
+fn lock(folder: &Path) -> Result<File, OpenError> {
+    let path = folder.join(LOCK);
+    let named = |source| OpenError::Folder { path: path.display().to_string(), source };
+    let file = File::create(&path).map_err(named)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(OpenError::InUse { path: folder.display().to_string() })
+        }
+        Err(TryLockError::Error(source)) => Err(named(source)),
+    }
 }

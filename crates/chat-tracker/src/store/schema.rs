@@ -27,6 +27,12 @@ pub enum OpenError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Another tracker works on it.
+    #[error("{path} is in use by another tracker: stop it, or choose another --data-dir")]
+    InUse {
+        /// The data folder.
+        path: String,
+    },
     /// A newer program has written it.
     #[error(
         "{path} has schema {found}, this program knows up to {known}: run the newer version, or restore a backup"
@@ -65,7 +71,8 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     db.pragma_update(None, "journal_mode", "WAL").map_err(named)?;
     db.pragma_update(None, "synchronous", "FULL").map_err(named)?;
     db.pragma_update(None, "foreign_keys", true).map_err(named)?;
-    let found: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(named)?;
+    let found: u32 =
+        db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(named)?;
     if found as usize > STEPS.len() {
         let path = path.display().to_string();
         return Err(OpenError::Newer { path, found, known: STEPS.len() });

@@ -119,11 +119,7 @@ pub(super) fn run(
 }
 
 /// One transaction. On an error it has been taken back wholly.
-fn write(
-    db: &mut Connection,
-    batch: &mut [Box<dyn Job>],
-    now: Timestamp,
-) -> rusqlite::Result<()> {
+fn write(db: &mut Connection, batch: &mut [Box<dyn Job>], now: Timestamp) -> rusqlite::Result<()> {
     let mut group = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     for job in batch {
         let savepoint = group.savepoint()?;

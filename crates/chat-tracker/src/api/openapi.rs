@@ -84,7 +84,10 @@ pub(crate) enum ErrorsOfPeers {
         sse::events, ws::socket,
         service_calls::health, service_calls::ready,
     ),
-    components(schemas(wire::event::Event, wire::event::Command)),
+    components(schemas(
+        wire::event::Event, wire::event::Command, wire::chat::Scope, wire::PeerId, wire::ChannelName,
+        wire::MessageId, ErrorEnvelope,
+    )),
     modifiers(&Security),
     security((), ("bearer" = []), ("proxy" = [])),
 )]

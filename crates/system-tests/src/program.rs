@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
-use crate::patience;
+use crate::{eventually, patience};
 
 /// What to run.
 #[derive(Debug, Clone, Default)]
@@ -95,6 +95,7 @@ impl Program {
     /// When it can't be killed.
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
+        self.await_end().await;
     }
 
     /// Sends a signal.
@@ -104,6 +105,29 @@ impl Program {
     pub fn signal(&self, signal: Signal) {
         let id = self.child.id().expect("the program has ended");
         kill_process(Pid::from_raw(i32::try_from(id).unwrap()).unwrap(), signal).unwrap();
+    }
+
+    /// SIGSTOP, and waits until it stands still: the program hangs, its sockets stay open.
+    ///
+    /// # Panics
+    /// When it goes on.
+    pub async fn freeze(&self) {
+        self.signal(Signal::STOP);
+        let id = self.child.id().expect("the program has ended");
+        eventually("the program stands still", || async move {
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+            // The state follows the name in parentheses.
+            stat.rsplit(") ").next()?.starts_with('T').then_some(())
+        })
+        .await;
+    }
+
+    /// SIGCONT: it goes on.
+    ///
+    /// # Panics
+    /// When the program is gone.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
     }
 
     /// SIGTERM: how it ended and how long that took.
@@ -122,7 +146,10 @@ impl Program {
     /// When it doesn't.
     pub async fn ended(&mut self) -> ExitStatus {
         match tokio::time::timeout(patience() * 2, self.child.wait()).await {
-            Ok(status) => status.unwrap(),
+            Ok(status) => {
+                self.await_end().await;
+                status.unwrap()
+            }
             Err(_) => panic!("{} does not end\n{}", self.name, self.log.text()),
         }
     }
@@ -144,6 +171,13 @@ impl Program {
     /// Its log so far.
     pub fn log(&self) -> String {
         self.log.text()
+    }
+
+    /// The last line has been read: what a restarted program says comes after it.
+    async fn await_end(&self) {
+        let mut lines = self.log.lines.subscribe();
+        let read = lines.wait_for(|lines| lines.last().is_some_and(|line| line == ENDED));
+        let _ = tokio::time::timeout(patience(), read).await;
     }
 
     async fn await_line(&self, needle: &str, from: usize) {

@@ -11,7 +11,7 @@ use crate::program::{Program, Recipe};
 use crate::user::{Answer, User};
 
 /// A password that passes the rules.
-pub const PASSWORD: &str = "correct horse battery";
+pub const PASSWORD: &str = "nine green boats, one lamp";
 
 /// One program of the world with its address.
 #[derive(Debug)]
@@ -137,11 +137,12 @@ impl Plan {
             .env("BACKEND_AUTH", self.auth_server.unwrap_or_else(|| auth_port.local()))
             .env("CHAT_TRACKER", self.tracker_server.unwrap_or_else(|| tracker_port.local()));
 
-        let (auth, tracker, proxy) = tokio::join!(
+        let (auth, tracker) = tokio::join!(
             Member::start("backend-auth", auth_port, auth),
             Member::start("chat-tracker", tracker_port, tracker),
-            Member::start("proxy", proxy_port, proxy),
         );
+        // Last, as the start scripts do it: its first health check finds the others.
+        let proxy = Member::start("proxy", proxy_port, proxy).await;
         World { auth, tracker, proxy, folder }
     }
 

@@ -103,7 +103,8 @@ async fn an_account_owns_its_name_in_every_spelling_and_a_guest_any_other() {
 #[tokio::test]
 async fn an_account_may_not_act_as_another_one() {
     let world = World::start().await;
-    let (alice, _bob) = (world.account("alice").await, world.account("bob").await);
+    let (alice, bob) = (world.account("alice").await, world.account("bob").await);
+    bob.get("/chat/me").await.ok();
     let pretender = alice.acting_as("bob");
     pretender.says("general", "not by Bob").await.fails(403, "not_your_peer");
     pretender.writes("alice", "not by Bob").await.fails(403, "not_your_peer");

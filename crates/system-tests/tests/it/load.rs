@@ -1,18 +1,26 @@
 //! Much, and many at once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use serde_json::Value;
 use system_tests::neighbour::bulk;
 use system_tests::{EventStream, User, World, patience};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 const GIB: u64 = 1 << 30;
 /// How much a proxy may grow while it passes a gibibyte on.
 const FLAT_KIB: u64 = 32 * 1024;
+/// WebSockets, and as many event streams.
 const STREAMS: usize = 1_000;
+const MESSAGES: usize = 50;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gibibyte_passes_each_way_with_flat_memory() {
@@ -55,50 +63,77 @@ async fn a_gibibyte_passes_each_way_with_flat_memory() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_websockets_and_a_thousand_event_streams_stay_open_while_requests_are_served() {
-    let world = World::start().await;
+    // Four accounts hold them all; the limit for one is meant for browsers with many windows.
+    let world = World::plan().tracker_flags(&["--streams-per-peer", "1000"]).start().await;
     let accounts = accounts(&world).await;
-    let mut sockets = Vec::new();
-    let mut streams = Vec::new();
+    let (ready, mut open) = watch::channel(0);
+    let ready = Arc::new(ready);
+    let mut readers = JoinSet::new();
     for number in 0..STREAMS {
-        let account = &accounts[number % accounts.len()];
-        let url = format!("ws://{}/chat/ws", world.proxy.addr());
-        let mut request = url.into_client_request().unwrap();
-        request.headers_mut().insert("cookie", account.cookie().parse().unwrap());
-        sockets.push(tokio_tungstenite::connect_async(request).await.unwrap().0);
-        streams.push(account.events(None).await.unwrap());
+        let account = accounts[number % accounts.len()].clone();
+        let socket = open_socket(&world, &account).await;
+        let stream = account.events(None).await.unwrap();
+        readers.spawn(read_socket(socket, ready.clone()));
+        readers.spawn(read_stream(stream, ready.clone()));
     }
-    for stream in &mut streams {
-        stream.next_of("hello").await;
-    }
+    let all = open.wait_for(|&count| count == 2 * STREAMS);
+    tokio::time::timeout(patience(), all).await.expect("some stream says no hello").unwrap();
 
     let alice = &accounts[0];
-    for number in 0..100 {
+    for number in 0..MESSAGES {
         alice.get("/get-list").await.ok();
         alice.says("general", &format!("message {number}")).await.ok();
     }
-    // Everyone is a member of general: each stream has told all of it, in order.
+    // Everyone is a member of general: each stream tells all of it, in order.
     let told = async {
-        for stream in &mut streams {
-            for number in 0..100 {
-                let event = message(stream).await;
-                assert_eq!(event["message"], format!("message {number}"));
-            }
-        }
-        for socket in &mut sockets {
-            let mut number = 0;
-            while number < 100 {
-                let text = socket.next().await.unwrap().unwrap().into_text().unwrap();
-                if text.contains(r#""type":"message""#) {
-                    assert!(text.contains(&format!("\"message {number}\"")), "{text}");
-                    number += 1;
-                }
-            }
+        while let Some(told) = readers.join_next().await {
+            let told = told.unwrap();
+            assert!(
+                told.iter().enumerate().all(|(at, text)| *text == format!("message {at}")),
+                "{told:?}"
+            );
         }
     };
     tokio::time::timeout(patience() * 3, told).await.expect("some stream lags");
 }
 
-/// As many accounts as it takes to stay below the limit of streams for one.
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Ready = Arc<watch::Sender<usize>>;
+
+async fn open_socket(world: &World, account: &User) -> Socket {
+    let url = format!("ws://{}/chat/ws", world.proxy.addr());
+    let mut request = url.into_client_request().unwrap();
+    request.headers_mut().insert("cookie", account.cookie().parse().unwrap());
+    tokio_tungstenite::connect_async(request).await.unwrap().0
+}
+
+/// The texts of the first messages, in the order in which they came.
+async fn read_socket(mut socket: Socket, ready: Ready) -> Vec<String> {
+    let mut told = Vec::new();
+    while told.len() < MESSAGES {
+        let Message::Text(text) = socket.next().await.unwrap().unwrap() else { continue };
+        note(&serde_json::from_str(&text).unwrap(), &mut told, &ready);
+    }
+    told
+}
+
+async fn read_stream(mut stream: EventStream, ready: Ready) -> Vec<String> {
+    let mut told = Vec::new();
+    while told.len() < MESSAGES {
+        note(&stream.next().await.unwrap().data, &mut told, &ready);
+    }
+    told
+}
+
+fn note(event: &Value, told: &mut Vec<String>, ready: &Ready) {
+    match event["type"].as_str() {
+        Some("hello") => ready.send_modify(|count| *count += 1),
+        Some("message") => told.push(event["message"].as_str().unwrap().to_owned()),
+        Some("reset") => panic!("{event}"),
+        _ => {}
+    }
+}
+
 async fn accounts(world: &World) -> Vec<User> {
     let mut accounts = Vec::new();
     for name in ["alice", "bob", "carol", "dave"] {
@@ -107,15 +142,6 @@ async fn accounts(world: &World) -> Vec<User> {
         accounts.push(account);
     }
     accounts
-}
-
-async fn message(stream: &mut EventStream) -> serde_json::Value {
-    loop {
-        let event = stream.next().await.unwrap();
-        if event.kind() == "message" {
-            return event.data;
-        }
-    }
 }
 
 fn public_host(name: &str, server: &str) -> String {

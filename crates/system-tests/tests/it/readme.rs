@@ -7,6 +7,7 @@ use serde_json::Value;
 use system_tests::binaries::repository;
 use system_tests::documented::compare;
 use system_tests::markdown::{Block, blocks};
+use system_tests::world::PASSWORD;
 use system_tests::{World, patience};
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
@@ -63,9 +64,11 @@ async fn the_scenarios_through_the_proxy_need_a_session_and_work_with_the_login_
 
     // The account that the scenarios' Alice has; Bob is a name that she registers herself.
     world.account("alice").await;
-    let login = r#"curl -s -c jar http://localhost:8080/login -H 'Content-Type: application/json' \
-        -d '{"username":"alice","password":"correct horse battery"}'"#;
-    let signed_in = bash(&at_home(login, &world), world.folder()).await;
+    let login = format!(
+        r#"curl -s -c jar http://localhost:8080/login -H 'Content-Type: application/json' \
+        -d '{{"username":"alice","password":"{PASSWORD}"}}'"#
+    );
+    let signed_in = bash(&at_home(&login, &world), world.folder()).await;
     assert!(signed_in.contains("success"), "{signed_in}");
     for call in &calls {
         let script = call.script.replace("localhost:8001", "localhost:8080");
@@ -162,6 +165,9 @@ fn compare_line(shown: &str, got: &str) -> Result<(), String> {
     };
     if name != got_name {
         return Err(format!("{name}: is {got_name}: {got}"));
+    }
+    if shown.strip_suffix('…').is_some_and(|start| got.starts_with(start)) {
+        return Ok(());
     }
     let value = |text: &str| serde_json::from_str(text).unwrap_or(Value::String(text.to_owned()));
     compare(&value(shown), &value(got))

@@ -38,7 +38,6 @@ FROM debian:bookworm-slim AS runtime
 # Numeric, so that an orchestrator can see that it isn't root.
 USER 10001:10001
 WORKDIR /app
-ENV LOG_FORMAT=json
 STOPSIGNAL SIGTERM
 
 # ---- the front door ------------------------------------------------------------------------------------------

@@ -4,12 +4,51 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
+use service::args::{AdminArgs, LogArgs};
+use service::http::HttpLimits;
 use wire::limits;
 
 use crate::http_client::BaseUrl;
 use crate::{hub, presence, store};
+
+const EXAMPLES: &str = "Examples:
+  chat-tracker                                            guests too, on 127.0.0.1:8001
+  chat-tracker --server-ip 0.0.0.0 --auth required        accounts only
+  chat-tracker --data-dir /var/lib/chat --admin 127.0.0.1:9101
+  chat-tracker health";
+
+/// The tracker of hybrid chat: peers, channels, durable messages, live events.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+pub struct Args {
+    /// Where it listens.
+    #[command(flatten)]
+    pub listen: ListenArgs,
+    /// The tracker itself.
+    #[command(flatten)]
+    pub tracker: TrackerArgs,
+    /// Limits of connections.
+    #[command(flatten)]
+    pub http: HttpLimits,
+    /// Metrics.
+    #[command(flatten)]
+    pub admin: AdminArgs,
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// Something else than serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the program does when it doesn't serve.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Command {
+    /// Asks the tracker at --server-ip and --server-port whether it is alive.
+    Health,
+}
 
 /// Who may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -21,7 +60,7 @@ pub enum AuthMode {
 }
 
 /// The flags of the tracker itself.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Flags)]
 pub struct TrackerArgs {
     /// The folder of the database.
     #[arg(long, env = "DATA_DIR", default_value = "data", value_name = "FOLDER")]
@@ -41,7 +80,7 @@ pub struct TrackerArgs {
 }
 
 /// Limits of calls and of storage.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Flags)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
     /// Bytes of a message's text.
@@ -86,7 +125,7 @@ pub struct LimitArgs {
 }
 
 /// Limits of live streams.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Flags)]
 #[command(next_help_heading = "Live streams")]
 pub struct StreamArgs {
     /// Seconds between heartbeats on a live stream.
@@ -196,7 +235,7 @@ impl From<&LimitArgs> for Limits {
 }
 
 /// Where the tracker listens.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Flags)]
 pub struct ListenArgs {
     /// The address to listen on; 0.0.0.0 for all.
     #[arg(long, env = "SERVER_IP", default_value = "127.0.0.1", global = true)]

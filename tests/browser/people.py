@@ -1,5 +1,6 @@
 """People at their browsers: what a test does and sees, in the words of the page."""
 
+import os
 import re
 import time
 
@@ -7,7 +8,8 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 PASSWORD = "quiet rivers, paper lanterns"
 #: The machine may be busy; a healthy page needs a fraction of it.
-PATIENCE_MS = 30_000
+PATIENCE_MS = int(os.environ.get("PATIENCE_MS", 30_000))
+expect.set_options(timeout=PATIENCE_MS)
 #: What Chromium writes to the console about calls that don't get through; tests that cut the link expect it.
 LINK_NOISE = re.compile(r"Failed to load resource|WebSocket connection to|net::ERR_|ERR_INTERNET_DISCONNECTED")
 

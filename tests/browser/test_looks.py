@@ -250,7 +250,7 @@ def test_it_works_where_the_browser_withholds_what_needs_https(visit, world):
     assert page.evaluate("[isSecureContext, typeof crypto.randomUUID, typeof navigator.clipboard]") == [False, "undefined", "undefined"]
     ana.say("hello from the LAN")
     ana.sent("hello from the LAN")
-    expect(page.locator("#invite-address")).to_have_value(re.compile(r"^http://chat\.lan:\d+$"))
+    expect(page.get_by_label("Others open this address")).to_have_value(re.compile(r"^http://chat\.lan:\d+$"))
     page.locator("#welcome").get_by_role("button", name="Copy").click()
     expect(page.locator(".toast")).to_have_text("Copied")
     ana.box.focus()

@@ -249,6 +249,8 @@ export class Chat extends EventTarget {
   async #sent(item, answer) {
     const { id, text, target } = item;
     this.tabs.settled(id);
+    // The server is there: no need to wait for the next attempt at a stream.
+    this.live.retryNow();
     if (item.kind === 'channel') {
       const message = { seq: answer.seq, id, from: this.model.me, message: text, timestamp: answer.timestamp };
       for (const effect of takeMessage(this.model, target, message)) if (effect.do !== 'own-message') this.effect(effect);

@@ -41,13 +41,14 @@ export class Sync {
   snapshot() {
     return this.#once('snapshot', async () => {
       const { model, outbox } = this.#chat;
+      const before = this.#loaded ? this.#chat.active : null;
       await this.channels();
       this.#loaded = true;
       const stale = [...model.channels.values()].filter((channel) => missing(channel.log) !== null);
       await Promise.all([
         ...stale.map((channel) => this.newer(channel.name)),
         this.peers(), this.mailbox().then(() => this.#deliveries()), outbox.flush(),
-        ...(this.#chat.active?.kind === 'channel' ? [this.opened(this.#chat.active.name)] : []),
+        ...(before?.kind === 'channel' ? [this.opened(before.name)] : []),
       ]);
     });
   }

@@ -1,10 +1,10 @@
 /**
- * How long to wait before the next attempt: doubling from half a second to half a minute, with jitter,
+ * How long to wait before the next attempt: doubling from half a second to ten seconds, with jitter,
  * so that a thousand pages don't come back in the same instant when a server returns.
  */
 
 const FIRST = 500;
-const LONGEST = 30_000;
+const LONGEST = 10_000;
 
 /**
  * @param {number} attempt 0 for the first retry

@@ -17,10 +17,15 @@ export function inviteDialog(chat) {
 /** Addresses that mean "this computer" to every computer. */
 const LOOPBACK = /^https?:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|\/|$)/i;
 
+/** There may be two panels on the page: the welcome card's and a dialog's. */
+let panels = 0;
+
 /** @param {import('../app/chat.js').Chat} chat */
 export function invitePanel(chat) {
+  panels += 1;
+  const id = `invite-address-${panels}`;
   const panel = el('div', { class: 'invite' });
-  const address = el('input', { attrs: { type: 'url', id: 'invite-address', inputmode: 'url', spellcheck: 'false', autocomplete: 'off' } });
+  const address = el('input', { attrs: { type: 'url', id, inputmode: 'url', spellcheck: 'false', autocomplete: 'off' } });
   const warning = el('p', { class: 'hint', attrs: { role: 'status' } });
   const code = el('img', { class: 'qr', attrs: { alt: t('invite.qr'), width: 180, height: 180 } });
   const invite = el('div', { class: 'stack' });
@@ -38,7 +43,7 @@ export function invitePanel(chat) {
     clearTimeout(timer);
     timer = window.setTimeout(() => {
       const target = link();
-      warning.textContent = target === null ? t('invite.badaddress') : LOOPBACK.test(target) ? t('invite.loopback') : '';
+      warning.textContent = address.value.trim() === '' ? t('invite.noaddress') : target === null ? t('invite.badaddress') : LOOPBACK.test(target) ? t('invite.loopback') : '';
       code.hidden = target === null || LOOPBACK.test(target);
       if (!code.hidden) code.src = `/auth/qr.svg?text=${encodeURIComponent(target ?? '')}`;
     }, 200);
@@ -80,7 +85,7 @@ export function invitePanel(chat) {
 
   fill(panel,
     el('div', { class: 'invite-text stack' },
-      el('label', { attrs: { for: 'invite-address' } }, t('invite.address')),
+      el('label', { attrs: { for: id } }, t('invite.address')),
       el('div', { class: 'row' }, address, copy), warning, invite),
     code);
 
@@ -93,7 +98,7 @@ export function invitePanel(chat) {
     address.value = address.value || here || addresses[0] || '';
     if (address.value === '') address.placeholder = 'http://192.168.1.10:8080';
     if (addresses.length > 1) {
-      const choices = el('datalist', { attrs: { id: 'invite-addresses' } }, ...addresses.map((one) => el('option', { attrs: { value: one } })));
+      const choices = el('datalist', { attrs: { id: `${id}-choices` } }, ...addresses.map((one) => el('option', { attrs: { value: one } })));
       address.setAttribute('list', choices.id);
       panel.append(choices);
     }
@@ -105,7 +110,6 @@ export function invitePanel(chat) {
       fill(invite, el('p', { class: 'hint' }, t('invite.closed')));
     }
     draw();
-    if (address.value === '') warning.textContent = t('invite.noaddress');
   })();
   return panel;
 }

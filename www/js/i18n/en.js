@@ -49,7 +49,7 @@ export default {
   'members.addto': 'Add someone to #{channel}',
   'members.added': '{name} is now in #{channel}',
   'presence.online': 'Online',
-  'presence.active': 'Here lately',
+  'presence.active': 'Active recently',
   'presence.away': 'Away',
 
   'unread_one': '{n} unread message',

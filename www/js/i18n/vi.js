@@ -49,7 +49,7 @@ export default {
   'members.addto': 'Thêm người vào #{channel}',
   'members.added': '{name} đã vào #{channel}',
   'presence.online': 'Trực tuyến',
-  'presence.active': 'Vừa ở đây',
+  'presence.active': 'Mới hoạt động',
   'presence.away': 'Vắng mặt',
 
   'unread_one': '{n} tin chưa đọc',

@@ -8,7 +8,8 @@
  * 4. A link that ends is tried again after a growing, jittered delay; at once when the network returns.
  * 5. A browser doesn't tell why a WebSocket was refused, so a failed attempt is followed by a plain call that
  *    tells an ended session (401) from an absent server.
- * 6. Where plain calls work and WebSockets don't (some middleboxes), the same events come as Server-Sent Events.
+ * 6. Where plain calls work and WebSockets don't (some middleboxes), the same events come as Server-Sent Events. Their
+ *    heartbeats are comments, which a page can't see: silence there is answered with a plain call.
  *
  * @typedef {import('../types.js').LiveEvent & {cursor?: string}} Received
  * @typedef {'connecting'|'online'|'waiting'|'offline'|'signed-out'|'stopped'} LinkState
@@ -102,9 +103,7 @@ export class Live {
       this.#receive(String(message.data), undefined);
     };
     socket.onclose = () => {
-      if (this.#link !== link) return;
-      if (!greeted) this.#refusedSockets += 1;
-      void this.#failed();
+      if (this.#link === link) void this.#failed(!greeted);
     };
     return link;
   }
@@ -112,14 +111,15 @@ export class Live {
   /** @returns {Link} */
   #openEvents() {
     const source = new EventSource(this.#address('/chat/events'));
-    const link = { close: () => source.close(), ping: () => undefined };
+    const ping = () => void this.#hooks.probe().then((status) => {
+      if (status === 200) this.#heard = Date.now();
+    });
+    const link = { close: () => source.close(), ping };
     source.onmessage = (message) => {
       if (this.#link === link) this.#receive(message.data, message.lastEventId);
     };
     source.onerror = () => {
-      if (this.#link !== link) return;
-      this.#refusedSockets += 1;
-      void this.#failed();
+      if (this.#link === link) void this.#failed(true);
     };
     return link;
   }
@@ -155,7 +155,8 @@ export class Live {
     else if (silence > this.#heartbeat * 1500) this.#link?.ping();
   }
 
-  async #failed() {
+  /** @param {boolean} [refused] the link ended before its first event */
+  async #failed(refused = false) {
     this.#drop();
     if (!navigator.onLine) {
       this.#lost('offline');
@@ -165,7 +166,9 @@ export class Live {
     this.#attempt += 1;
     this.#set('waiting', Date.now() + delay);
     this.#timer = setTimeout(() => this.#connect(), delay);
-    if ((await this.#hooks.probe()) === 401) this.signedOut();
+    const status = await this.#hooks.probe();
+    if (status === 401) this.signedOut();
+    if (refused && status === 200) this.#refusedSockets += 1;
   }
 
   /** @param {'offline'} state */

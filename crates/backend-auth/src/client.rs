@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use http::header::{HOST, USER_AGENT};
@@ -66,6 +66,7 @@ impl Client {
             value.chars().take(KEPT).collect::<String>()
         };
         let peer = peer.to_canonical();
+        warn_of_stranger(headers, peer, trusted);
         let forwarded_proto = is_trusted(peer, trusted)
             .then(|| match headers.get(X_FORWARDED_PROTO).map(|value| value.as_bytes()) {
                 Some(b"http") => Some(Proto::Http),
@@ -85,6 +86,20 @@ impl Client {
 
 fn is_trusted(ip: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&ip))
+}
+
+/// A proxy that isn't trusted makes all its clients look like one: said once, since anyone can send the header.
+fn warn_of_stranger(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) {
+    static SAID: Once = Once::new();
+    if headers.contains_key(X_FORWARDED_FOR) && !is_trusted(peer, trusted) {
+        SAID.call_once(|| {
+            tracing::warn!(
+                %peer,
+                "X-Forwarded-For from a neighbour that is not trusted is ignored: if this is the proxy, name it \
+                 in --trusted-proxies"
+            );
+        });
+    }
 }
 
 /// The right-most address that no trusted hop has; the left-most one when all are trusted.

@@ -123,6 +123,12 @@ const WORDS: &[&str] = &[
     "is",
     "mine",
     "anhyeuem",
+    "yeuem",
+    "yeuanh",
+    "tinhyeu",
+    "deptrai",
+    "xinhdep",
+    "khongbiet",
     "emyeuanh",
     "yeu",
     "vietnam",
@@ -308,12 +314,9 @@ const WORDS: &[&str] = &[
 const SURPRISE: usize = 4;
 
 fn is_guessable(password: &str, username: &str) -> bool {
-    let lower = password.to_lowercase();
-    let plain: String = lower.chars().map(unleet).collect();
-    let name = username.to_lowercase();
-    // As it was typed, and with 4 for a, 0 for o: each spelling hides other patterns.
-    [lower.as_str(), plain.as_str()].into_iter().any(|text| is_repetition(text))
-        || surprise(&lower, &name).min(surprise(&plain, &name)) < SURPRISE
+    let typed: Vec<char> = password.to_lowercase().chars().collect();
+    let plain: Vec<char> = typed.iter().copied().map(unleet).collect();
+    is_repetition(&typed) || surprise(&typed, &plain, &username.to_lowercase()) < SURPRISE
 }
 
 fn unleet(c: char) -> char {
@@ -328,25 +331,26 @@ fn unleet(c: char) -> char {
     }
 }
 
-/// One to six characters, over and over (`abcabcabcabc`), the last time maybe cut off.
-fn is_repetition(text: &str) -> bool {
-    let chars: Vec<char> = text.chars().collect();
-    (1..=6.min(chars.len() / 2))
+/// One to eight characters, over and over (`abcabcabcabc`), the last time maybe cut off.
+fn is_repetition(chars: &[char]) -> bool {
+    (1..=8.min(chars.len() / 2))
         .any(|unit| (unit..chars.len()).all(|at| chars[at] == chars[at - unit]))
 }
 
 /// Characters that remain when all that guessers know is taken out, longest finds first. From the third on, each
 /// further well-known word surprises as two characters do: which words, and in which order, is a choice too.
-fn surprise(text: &str, name: &str) -> usize {
-    let chars: Vec<char> = text.chars().collect();
+/// Each place is read as it was typed and with 4 for a, 0 for o: `p@ssw0rd1234` hides a word and a row.
+fn surprise(typed: &[char], plain: &[char], name: &str) -> usize {
     let mut left = 0;
     let mut words = BTreeSet::new();
     let mut at = 0;
     let mut digits = 0;
-    while at < chars.len() {
-        let known = known_at(&chars[at..], name);
+    while at < typed.len() {
+        let (in_typed, in_plain) = (known_at(&typed[at..], name), known_at(&plain[at..], name));
+        let known = in_typed.max(in_plain);
         if known > 0 {
-            let found: String = chars[at..at + known].iter().collect();
+            let reading = if in_typed == known { typed } else { plain };
+            let found: String = reading[at..at + known].iter().collect();
             if known >= 4 && WORDS.contains(&found.as_str()) {
                 words.insert(found);
             }
@@ -355,10 +359,10 @@ fn surprise(text: &str, name: &str) -> usize {
             continue;
         }
         // A date is at most eight digits and a year four: digits surprise by half, signs between words not.
-        if chars[at].is_ascii_digit() {
+        if typed[at].is_ascii_digit() {
             digits += 1;
             left += digits % 2;
-        } else if chars[at].is_alphanumeric() || !chars[at].is_ascii() {
+        } else if typed[at].is_alphanumeric() || !typed[at].is_ascii() {
             left += 1;
         }
         at += 1;

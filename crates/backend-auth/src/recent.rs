@@ -47,7 +47,8 @@ impl<K: Eq + Hash, V> Recent<K, V> {
     }
 
     /// Entries that are remembered.
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.young.len() + self.old.len()
     }
 

@@ -85,10 +85,9 @@ pub fn insert(
               ORDER BY last_seen DESC, created_at DESC LIMIT -1 OFFSET ?3)
          RETURNING token",
     )?;
-    let ended = statement
+    statement
         .query_map(params![session.account.id, new.token, limit - 1], |row| row.get(0))?
-        .collect();
-    ended
+        .collect()
 }
 
 /// Ends a session.
@@ -107,8 +106,7 @@ pub fn delete(db: &Connection, token: SecretHash) -> rusqlite::Result<()> {
 pub fn delete_all(db: &Connection, account: &str) -> rusqlite::Result<Vec<SecretHash>> {
     let mut statement =
         db.prepare_cached("DELETE FROM sessions WHERE account = ? RETURNING token")?;
-    let ended = statement.query_map([account], |row| row.get(0))?.collect();
-    ended
+    statement.query_map([account], |row| row.get(0))?.collect()
 }
 
 /// Writes down when sessions were last used, and forgets those that are over.

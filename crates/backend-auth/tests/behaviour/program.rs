@@ -10,9 +10,7 @@ use crate::support::{OTHER_PASSWORD, PASSWORD, folder};
 
 fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_backend-auth"));
-    command.env_clear().current_dir(folder).args([
-        "--server-port",
-        "0",
+    command.env_clear().env("SERVER_PORT", "0").current_dir(folder).args([
         "--hash-memory-kib",
         "8",
         "--hash-passes",

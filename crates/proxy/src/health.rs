@@ -1,6 +1,7 @@
 //! Active health checks: asks every server of an upstream now and then, and takes the sick ones out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{CONNECTION, HOST, HeaderValue, USER_AGENT};
 use http::{Request, Uri};
@@ -9,6 +10,9 @@ use crate::body::RequestBody;
 use crate::config::Health;
 use crate::link::{Link, SendError};
 use crate::resolve::{Directory, Known};
+
+/// Between questions while a server of the upstream is out, if the interval isn't shorter anyway.
+const WHILE_SICK: Duration = Duration::from_millis(500);
 
 /// Checks for ever, all servers of the upstream at once.
 pub(crate) async fn watch(upstream: Arc<str>, check: Health, directory: Arc<Directory>) {
@@ -32,7 +36,10 @@ pub(crate) async fn watch(upstream: Arc<str>, check: Health, directory: Arc<Dire
         for one in asked {
             let _ = one.await;
         }
-        tokio::time::sleep(check.interval).await;
+        // A restarted server is back in a moment, and until the next question nobody gets through to it.
+        let sick = directory.known().iter().any(|known| !known.is_healthy());
+        let pause = if sick { check.interval.min(WHILE_SICK) } else { check.interval };
+        tokio::time::sleep(pause).await;
     }
 }
 

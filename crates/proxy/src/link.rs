@@ -37,7 +37,8 @@ const ROUNDS: usize = 4;
 /// An open connection to an upstream server, with one exchange on it or none.
 pub(crate) struct Link {
     sender: SendRequest<RequestBody>,
-    driver: Connection<TokioIo<Socket>, RequestBody>,
+    /// Gone once it ended without having taken a request.
+    driver: Option<Driver>,
     /// The driver returned: the connection is closed or no longer speaks HTTP.
     ended: bool,
     signal: Arc<Signal>,
@@ -47,6 +48,8 @@ pub(crate) struct Link {
     deaf: Rc<Cell<bool>>,
     exchanges: u32,
 }
+
+type Driver = Connection<TokioIo<Socket>, RequestBody>;
 
 /// Why an exchange gave no response head.
 pub(crate) enum SendError<S> {
@@ -79,7 +82,7 @@ impl Link {
             .map_err(io::Error::other)?;
         let signal = Arc::new(Signal::default());
         let waker = Waker::from(signal.clone());
-        Ok(Self { sender, driver, ended: false, signal, waker, received, deaf, exchanges: 0 })
+        Ok(Self { sender, driver: Some(driver), ended: false, signal, waker, received, deaf, exchanges: 0 })
     }
 
     /// Whether the next exchange may start: the last one is over in both directions.
@@ -112,6 +115,15 @@ impl Link {
                 |cx| answer.as_mut().poll(cx),
             ) {
                 Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
+                Poll::Pending if self.ended => {
+                    // The server closed before the driver took the request, and now it never will.
+                    // Dropped, it hands the request back.
+                    self.driver = None;
+                    match answer.as_mut().poll(cx) {
+                        Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
+                        Poll::Pending => stop(cx).map(Err),
+                    }
+                }
                 Poll::Pending => stop(cx).map(Err),
             }
         })
@@ -141,7 +153,7 @@ impl Link {
     /// Lets an idle connection notice that the server closed it. Reads no more than that.
     pub(crate) fn check(&mut self) -> bool {
         let mut quiet = Context::from_waker(Waker::noop());
-        if !self.ended && Pin::new(&mut self.driver).poll(&mut quiet).is_ready() {
+        if !self.ended && poll_driver(&mut self.driver, &mut quiet).is_ready() {
             self.ended = true;
         }
         self.is_idle()
@@ -152,8 +164,16 @@ impl Link {
         if !self.ended {
             return None;
         }
-        let parts = self.driver.into_parts();
+        let parts = self.driver?.into_parts();
         Some((parts.io.into_inner().stream, parts.read_buf))
+    }
+}
+
+/// Ready when the driver is done, or gone.
+fn poll_driver(driver: &mut Option<Driver>, cx: &mut Context<'_>) -> Poll<()> {
+    match driver {
+        Some(driver) => Pin::new(driver).poll(cx).map(drop),
+        None => Poll::Ready(()),
     }
 }
 
@@ -176,7 +196,7 @@ impl Signal {
         &self,
         cx: &mut Context<'_>,
         waker: &Waker,
-        driver: &mut Connection<TokioIo<Socket>, RequestBody>,
+        driver: &mut Option<Driver>,
         ended: &mut bool,
         read_first: bool,
         mut read: impl FnMut(&mut Context<'_>) -> Poll<T>,
@@ -191,7 +211,7 @@ impl Signal {
         for _ in 0..ROUNDS {
             self.state.store(POLLING, Ordering::Relaxed);
             // How the connection ended reaches the reader: an error, or the end of the body.
-            if !*ended && Pin::new(&mut *driver).poll(&mut inner).is_ready() {
+            if !*ended && poll_driver(driver, &mut inner).is_ready() {
                 *ended = true;
             }
             let value = read(&mut inner);

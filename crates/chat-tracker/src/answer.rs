@@ -74,3 +74,29 @@ pub(crate) fn no_such_channel() -> Problem {
 pub(crate) fn not_a_member() -> Problem {
     Problem::forbidden("not_a_member", "only members can do this: join with POST /add-list")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_has_its_status_and_code() {
+        let told = |failure| {
+            let problem = problem(failure);
+            (problem.status().as_u16(), problem.code())
+        };
+        for (refusal, status, code) in [
+            (Refusal::NotYours, 403, "not_your_peer"),
+            (Refusal::ChannelExists, 409, "channel_exists"),
+            (Refusal::NoSuchChannel, 404, "channel_not_found"),
+            (Refusal::Private, 403, "private_channel"),
+            (Refusal::NotAMember, 403, "not_a_member"),
+            (Refusal::IdConflict, 409, "id_conflict"),
+            (Refusal::MailboxFull, 429, "mailbox_full"),
+        ] {
+            assert_eq!(told(Failure::Refused(refusal)), (status, code));
+        }
+        let disk_full = Failure::Unavailable("database or disk is full".to_owned());
+        assert_eq!(told(disk_full), (503, "store_unavailable"));
+    }
+}

@@ -78,7 +78,7 @@ pub struct Flags {
     /// Folder of the web client.
     #[arg(long, env = "WWW_DIR", default_value = "www", value_name = "DIR")]
     pub www: PathBuf,
-    /// Where browsers find the chat, e.g. https://chat.example.org. With https, cookies are Secure and
+    /// Where browsers find the chat, e.g. `https://chat.example.org`. With https, cookies are Secure and
     /// plain http is redirected; without, any host name works over plain http.
     #[arg(long, env = "PUBLIC_ORIGIN", value_name = "URL")]
     pub public_origin: Option<String>,

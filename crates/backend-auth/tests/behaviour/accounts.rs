@@ -178,7 +178,7 @@ async fn unknown_name_and_wrong_password_take_the_same_time() {
         times[..15].iter().sum::<Duration>().as_secs_f64()
     };
     let ratio = quick(&mut wrong) / quick(&mut unknown);
-    assert!((0.75..1.33).contains(&ratio), "{ratio}");
+    assert!((0.6..1.67).contains(&ratio), "{ratio}");
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ where
                 return found;
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(200));
+            pause = (pause * 2).min(Duration::from_millis(50));
         }
     };
     match tokio::time::timeout(patience(), asking).await {

@@ -31,52 +31,54 @@ fn both_guides_have_the_same_tables_and_links() {
 }
 
 #[tokio::test]
-async fn the_configuration_tables_name_every_flag_and_variable_of_every_program() {
+async fn the_configuration_tables_name_every_flag_with_its_variable_and_default() {
+    let mut real = BTreeSet::new();
+    for program in ["proxy", "backend-auth", "chat-tracker"] {
+        let output =
+            Command::new(binary(program)).arg("--help").env_clear().output().await.unwrap();
+        assert!(output.status.success());
+        real.extend(flags(&String::from_utf8(output.stdout).unwrap()));
+    }
     for guide in ["README.md", "README.vi.md"] {
         let text = std::fs::read_to_string(repository().join(guide)).unwrap();
-        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| `--")).collect();
-        let documented: BTreeSet<String> = rows.iter().flat_map(|row| words(row)).collect();
-        let mut real = BTreeSet::new();
-        for program in ["proxy", "backend-auth", "chat-tracker"] {
-            let output = Command::new(binary(program)).arg("--help").output().await.unwrap();
-            assert!(output.status.success());
-            real.extend(flags(&String::from_utf8(output.stdout).unwrap()));
-        }
+        let documented: BTreeSet<Flag> = text.lines().filter_map(row).collect();
         let missing: Vec<_> = real.difference(&documented).collect();
         let invented: Vec<_> = documented.difference(&real).collect();
         assert!(
             missing.is_empty() && invented.is_empty(),
-            "{guide}: not documented: {missing:?}; not there: {invented:?}"
+            "{guide}: not documented: {missing:?}; not so: {invented:?}"
         );
     }
 }
 
-/// `--flag` and `VARIABLE` in a table's row, each in backticks, the flag perhaps with a value.
-fn words(row: &str) -> Vec<String> {
-    let quoted = row.split('`').skip(1).step_by(2);
-    let word = quoted.map(|text| text.split([' ', '=']).next().unwrap_or_default());
-    word.filter(|word| word.starts_with("--") || variable(word)).map(str::to_owned).collect()
+/// `--flag`, its variable, and its default or nothing.
+type Flag = (String, String, String);
+
+/// A row of a table: `| `--flag` | `VARIABLE` | `default` | … |`.
+fn row(line: &str) -> Option<Flag> {
+    let mut cells = line.strip_prefix("| `--")?.split('|').map(|cell| cell.trim().replace('`', ""));
+    Some((format!("--{}", cells.next()?), cells.next()?, cells.next()?))
 }
 
-/// The flags that clap lists, with their `[env: NAME=]`.
-fn flags(help: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for line in help.lines().map(str::trim_start) {
-        let long = line
-            .strip_prefix('-')
-            .and_then(|_| line.split_whitespace().find(|word| word.starts_with("--")));
-        if let Some(flag) = long.filter(|flag| !["--help", "--version"].contains(flag)) {
-            found.push(
-                flag.split(['=', '[']).next().unwrap_or(flag).trim_end_matches(',').to_owned(),
-            );
-        }
-        if let Some((_, rest)) = line.split_once("[env: ") {
-            found.push(rest.split(['=', ']']).next().unwrap_or_default().to_owned());
+/// What clap lists.
+fn flags(help: &str) -> Vec<Flag> {
+    let mut found: Vec<Flag> = Vec::new();
+    for line in help.lines() {
+        let value = |text: &str| text.trim_end_matches(']').trim_end_matches('=').to_owned();
+        // Names stand further to the left than what is said about them.
+        let named = line.len() - line.trim_start().len() <= 6;
+        let line = line.trim();
+        if named && line.starts_with('-') {
+            let flag = line.split([' ', ',']).find(|word| word.starts_with("--"));
+            found.extend(flag.map(|flag| (flag.to_owned(), String::new(), String::new())));
+        } else if let (Some(last), Some(name)) = (found.last_mut(), line.strip_prefix("[env: ")) {
+            last.1 = value(name);
+        } else if let (Some(last), Some(default)) =
+            (found.last_mut(), line.strip_prefix("[default: "))
+        {
+            last.2 = value(default);
         }
     }
+    found.retain(|(flag, ..)| !["--help", "--version"].contains(&flag.as_str()));
     found
-}
-
-fn variable(word: &str) -> bool {
-    word.len() > 2 && word.chars().all(|c| c.is_ascii_uppercase() || c == '_')
 }

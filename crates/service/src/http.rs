@@ -13,6 +13,7 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -29,6 +30,10 @@ pub struct HttpLimits {
     /// Open connections at most; further ones wait to be accepted.
     #[arg(long, env = "MAX_CONNECTIONS", default_value_t = 20_000)]
     pub max_connections: usize,
+    /// Seconds that a client may leave sent data untaken before its connection is cut: a machine that is
+    /// gone, or a reader that has stopped. 0 leaves it to the system (about a quarter of an hour).
+    #[arg(long, env = "SEND_TIMEOUT", default_value_t = 45)]
+    pub send_timeout: u32,
     /// Seconds that open requests may take to finish after SIGTERM.
     #[arg(long, env = "DRAIN_TIMEOUT", default_value_t = 8)]
     pub drain_timeout: u64,
@@ -36,7 +41,7 @@ pub struct HttpLimits {
 
 impl Default for HttpLimits {
     fn default() -> Self {
-        Self { header_timeout: 10, max_connections: 20_000, drain_timeout: 8 }
+        Self { header_timeout: 10, max_connections: 20_000, send_timeout: 45, drain_timeout: 8 }
     }
 }
 
@@ -96,6 +101,11 @@ async fn serve_connection(
 ) {
     // Answers are small and awaited: never hold one back for a fuller packet.
     let _ = stream.set_nodelay(true);
+    if limits.send_timeout > 0 {
+        // hyper times no writes; the kernel does, and finds dead machines on the way (RFC 5482).
+        let patience = Duration::from_secs(u64::from(limits.send_timeout));
+        let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(patience));
+    }
     let answer = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));

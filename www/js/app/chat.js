@@ -19,6 +19,9 @@ import { Live } from '../net/live.js';
 import { Sync } from './sync.js';
 import { Tabs } from './tabs.js';
 
+/** So many deliveries are remembered for answers that come late. */
+const REMEMBERED = 1000;
+
 export class Chat extends EventTarget {
   /** @type {Place|null} */
   active = null;
@@ -27,6 +30,11 @@ export class Chat extends EventTarget {
   #changing = false;
   #sendAttempt = 0;
   #readTimer = 0;
+  /**
+   * Own direct messages (by key) known to be delivered: the news may be faster than the answer to sending.
+   * @type {Set<string>}
+   */
+  #delivered = new Set();
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #retryTimer;
 
@@ -102,7 +110,7 @@ export class Chat extends EventTarget {
       case 'store-direct':
         return void this.takeDirects([effect.message]);
       case 'delivered':
-        return void this.#delivered(effect.id);
+        return void this.#wasDelivered(effect.id);
       case 'left':
         return void (samePlace(this.active, { kind: 'channel', name: effect.channel }) && this.goHome());
       case 'arrived':
@@ -302,6 +310,8 @@ export class Chat extends EventTarget {
         this.#arrived({ kind: 'direct', name: this.#nameOf(record.peer) }, record.from, record.message, record.key);
       }
     }
+    const ahead = kept.filter((record) => record.delivery === 'queued' && this.#delivered.has(record.key));
+    if (ahead.length > 0) await this.#keep(ahead.map((record) => ({ ...record, delivery: 'delivered' })));
     return stored;
   }
 
@@ -322,7 +332,12 @@ export class Chat extends EventTarget {
   }
 
   /** @param {string} id */
-  async #delivered(id) {
+  async #wasDelivered(id) {
+    this.#delivered.add(directKey(this.model.me, id));
+    if (this.#delivered.size > REMEMBERED) for (const oldest of this.#delivered.values()) {
+      this.#delivered.delete(oldest);
+      break;
+    }
     await this.states([{ id, delivery: 'delivered' }]);
   }
 

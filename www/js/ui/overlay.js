@@ -14,7 +14,6 @@ import { t } from './i18n.js';
  * @returns {HTMLDialogElement}
  */
 export function openDialog(title, content, options = {}) {
-  const before = document.activeElement;
   const heading = el('h2', { attrs: { id: `dialog-${Date.now()}` } }, title);
   const close = el('button', { class: 'quiet icon-only', attrs: { type: 'button', 'aria-label': t('close') } }, icon('close'));
   const dialog = el('dialog', { class: options.wide ? 'wide' : '', attrs: { 'aria-labelledby': heading.id } });
@@ -23,7 +22,6 @@ export function openDialog(title, content, options = {}) {
   dialog.addEventListener('pointerdown', (event) => event.target === dialog && dialog.close());
   dialog.addEventListener('close', () => {
     dialog.remove();
-    if (before instanceof HTMLElement && before.isConnected) before.focus();
     options.closed?.();
   });
   fill(dialog, el('div', { class: 'dialog-body' }, el('header', { class: 'dialog-head' }, heading, close), ...content(dialog)));

@@ -55,12 +55,16 @@ export function composerView(chat) {
     void chat.write(written).catch((error) => console.error(error));
     text.focus();
   });
+  const focus = () => {
+    // On a touch screen, focus would open the keyboard over what was to be read.
+    if (matchMedia('(pointer: fine)').matches && !document.querySelector('dialog[open]')) text.focus();
+  };
   chat.addEventListener('opened', () => {
     text.value = chat.active ? drafts.read(chat.active) : '';
     measure();
-    // On a touch screen, focus would open the keyboard over what was to be read.
-    if (matchMedia('(pointer: fine)').matches && !document.querySelector('dialog[open]')) text.focus();
+    focus();
   });
+  chat.addEventListener('chosen', focus);
   addEventListener('resize', measure);
 
   return () => {

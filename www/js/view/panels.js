@@ -56,6 +56,8 @@ export function panels(chat) {
   });
   for (const query of [NARROW, MEMBERS_OVER]) query.addEventListener('change', () => show(null));
   document.addEventListener('keydown', (event) => {
+    // A dialog is above the panels: the key is its own.
+    if (document.querySelector('dialog[open]')) return;
     if (event.key === 'Escape' && over !== null) show(null);
     if (!event.altKey || (event.key !== 'ArrowDown' && event.key !== 'ArrowUp')) return;
     event.preventDefault();

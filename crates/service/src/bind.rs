@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::open_files;
+
 /// An address could not be bound. The text is one line: what failed and what to try next.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
@@ -65,6 +67,8 @@ pub fn tcp_shared(addr: SocketAddr) -> Result<TcpListener, BindError> {
 }
 
 fn listen(addr: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+    // Whoever listens is going to hold many connections.
+    open_files::raise_limit();
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(true)?;

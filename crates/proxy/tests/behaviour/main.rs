@@ -12,6 +12,7 @@ mod auth;
 mod balance;
 mod faults;
 mod forwarding;
+mod paths;
 mod shutdown;
 mod smuggling;
 mod streaming;

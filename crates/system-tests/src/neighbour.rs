@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// Takes connections until dropped and hands each to a function.
@@ -114,6 +115,22 @@ async fn answer_each(
         stream.write_all(answer.as_bytes()).await?;
     }
     Ok(())
+}
+
+/// Answers a request `200` only after `release` has been notified; `arrived` is notified before.
+pub async fn slow(arrived: Arc<Notify>, release: Arc<Notify>) -> Neighbour {
+    Neighbour::listen("127.0.0.1:0", move |mut stream| {
+        let (arrived, release) = (arrived.clone(), release.clone());
+        async move {
+            while read_head(&mut stream).await?.is_some() {
+                arrived.notify_one();
+                release.notified().await;
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate").await?;
+            }
+            Ok(())
+        }
+    })
+    .await
 }
 
 /// Sends `size` bytes to a `GET`, and reads to its end what any other method brings, answering with

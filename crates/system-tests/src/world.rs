@@ -96,6 +96,23 @@ impl Plan {
         self
     }
 
+    /// One more host in proxy.conf, whose routes need no session and lead to `server`.
+    #[must_use]
+    pub fn public_host(self, name: &str, server: &str) -> Self {
+        self.extra_config(&format!(
+            r#"
+[upstreams.neighbour]
+servers = ["{server}"]
+[[hosts]]
+names = ["{name}"]
+[[hosts.routes]]
+path = "/*"
+upstream = "neighbour"
+auth = "none"
+"#
+        ))
+    }
+
     /// A text of the committed proxy.conf to write otherwise.
     #[must_use]
     pub fn replace_config(mut self, from: &str, to: &str) -> Self {

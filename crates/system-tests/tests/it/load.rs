@@ -25,8 +25,7 @@ const MESSAGES: usize = 50;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gibibyte_passes_each_way_with_flat_memory() {
     let upstream = bulk(GIB).await;
-    let world =
-        World::plan().extra_config(&public_host("bulk.test", upstream.addr())).start().await;
+    let world = World::plan().public_host("bulk.test", upstream.addr()).start().await;
     let mut block = vec![b'x'; 256 * 1024];
     // The first request makes what the proxy keeps anyway.
     exchange_small(&world).await;
@@ -142,21 +141,6 @@ async fn accounts(world: &World) -> Vec<User> {
         accounts.push(account);
     }
     accounts
-}
-
-fn public_host(name: &str, server: &str) -> String {
-    format!(
-        r#"
-[upstreams.neighbour]
-servers = ["{server}"]
-[[hosts]]
-names = ["{name}"]
-[[hosts.routes]]
-path = "/*"
-upstream = "neighbour"
-auth = "none"
-"#
-    )
 }
 
 async fn exchange_small(world: &World) {

@@ -1,13 +1,19 @@
 //! The programs as a shell or a supervisor sees them.
 
 use std::process::Output;
+use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Method;
+use rustix::process::Signal;
 use system_tests::binaries::{binary, repository};
+use system_tests::neighbour::slow;
 use system_tests::ports::Port;
-use system_tests::{World, patience};
+use system_tests::{Answer, User, World, eventually, patience};
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 use tokio::process::Command;
+use tokio::sync::Notify;
 
 const PROGRAMS: [&str; 3] = ["proxy", "backend-auth", "chat-tracker"];
 /// The longest drain by default, and some time for a busy machine.
@@ -29,6 +35,41 @@ async fn sigterm_ends_each_program_with_code_0_though_streams_are_open() {
         assert!(took < DRAINED, "{name} took {took:?}");
     }
     while stream.next().await.is_ok() {}
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_answered_though_sigterm_came_to_the_proxy() {
+    let (arrived, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let upstream = slow(arrived.clone(), release.clone()).await;
+    let mut world = World::plan().public_host("slow.test", upstream.addr()).start().await;
+    let request = world.stranger().request(Method::GET, "/").header("Host", "slow.test");
+    let answer = tokio::spawn(Answer::to(request));
+    arrived.notified().await;
+
+    world.proxy.program.signal(Signal::TERM);
+    // It takes no new connections any more, and still waits for the old one.
+    eventually("the port is closed", || async {
+        TcpStream::connect(world.proxy.addr()).await.is_err().then_some(())
+    })
+    .await;
+    release.notify_one();
+    assert_eq!(answer.await.unwrap().text, "late");
+    assert_eq!(world.proxy.program.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_before_sigterm_is_there_after_the_next_start() {
+    let mut world = World::start().await;
+    let alice = world.account("alice").await;
+    for round in 1..=3 {
+        alice.says("general", &format!("message {round}")).await.ok();
+        let (status, _) = world.tracker.program.terminate().await;
+        assert_eq!(status.code(), Some(0));
+        world.tracker.restart().await;
+        let again = User::new("alice", &world.tracker.addr());
+        assert_eq!(again.history("general", 0).await.len(), round);
+        eventually("the proxy finds the tracker again", || alice.get_if_up("/get-list")).await;
+    }
 }
 
 #[tokio::test]

@@ -5,9 +5,13 @@ use std::time::{Duration, Instant};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use system_tests::link::Link;
+use system_tests::world::PASSWORD;
 use system_tests::{User, World, patience};
+use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use crate::reader::follow;
 
 #[tokio::test]
 async fn a_message_reaches_the_other_accounts_stream_within_a_second() {
@@ -56,6 +60,49 @@ async fn a_stream_goes_on_where_a_broken_link_cut_it() {
     assert_eq!(stream.next_of("message").await.data["message"], "meanwhile");
     alice.says("general", "after").await.ok();
     assert_eq!(stream.next_of("message").await.data["message"], "after");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_stops_reading_delays_nobody_and_catches_up_later() {
+    const MESSAGES: usize = 1_500;
+    // More than the tracker keeps for one reader, in messages that are allowed to be that long.
+    let long = "x".repeat(16_000);
+    let world = World::plan().tracker_flags(&["--rate", "0"]).start().await;
+    let (alice, fast) = (world.account("alice").await, world.account("bob").await);
+    alice.get("/chat/me").await.ok();
+    fast.get("/chat/me").await.ok();
+    let link = Link::to(&world.proxy.addr()).await;
+    let slow = User::new("bob", link.addr());
+    slow.post("/login", json!({"username": "bob", "password": PASSWORD})).await.ok();
+
+    let (heads, head) = watch::channel(None);
+    let mut stream = fast.events(None).await.unwrap();
+    stream.next_of("hello").await;
+    let slow = tokio::spawn(follow(slow, "general", head));
+    alice.says("general", "the first").await.ok();
+    stream.next_of("message").await;
+    let (before, _) = world.tracker.program.memory();
+    link.pause();
+    let talk = async {
+        for _ in 1..MESSAGES {
+            alice.says("general", &long).await.ok();
+        }
+    };
+    let hear = async {
+        for seq in 2..=MESSAGES {
+            assert_eq!(stream.next_of("message").await.data["seq"], seq);
+        }
+    };
+    tokio::time::timeout(patience() * 3, async { tokio::join!(talk, hear) })
+        .await
+        .expect("delayed");
+    let (_, highest) = world.tracker.program.memory();
+    assert!(highest < before + 128 * 1024, "the tracker grew from {before} to {highest} KiB");
+
+    link.open();
+    heads.send_replace(Some(MESSAGES as u64));
+    let seen = tokio::time::timeout(patience() * 2, slow).await.expect("it lags").unwrap();
+    assert_eq!(seen.len(), MESSAGES);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 //! - [`upstreams`]: backends die, come late and move.
 //! - [`load`]: a gigabyte each way, two thousand open streams.
 //! - [`processes`]: flags, ports and signals of the programs.
+//! - [`reader`]: the reader that those tests share.
 //! - [`live`]: what one says another sees, also over a broken link.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, in its helpers too")]
@@ -20,6 +21,7 @@ mod identity;
 mod live;
 mod load;
 mod processes;
+mod reader;
 mod readme;
 mod sessions;
 mod upstreams;

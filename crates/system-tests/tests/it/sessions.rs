@@ -138,3 +138,35 @@ async fn the_first_account_administers_and_closed_registration_refuses_the_secon
     let body = json!({"username": "bob", "password": PASSWORD});
     assert_eq!(second.post("/register", body).await.status, 403);
 }
+
+#[tokio::test]
+async fn behind_a_server_that_does_tls_the_cookie_is_secure_and_http_is_sent_to_https() {
+    let world = World::plan()
+        .auth_flags(&["--public-origin", "https://chat.example.org"])
+        .replace_config("#trusted_proxies = []", "trusted_proxies = [\"127.0.0.1\"]")
+        .start()
+        .await;
+    let browser = world.stranger();
+    let through = |scheme: &str, method, path| {
+        browser
+            .request(method, path)
+            .header("Host", "chat.example.org")
+            .header("X-Forwarded-Proto", scheme)
+            .header("X-Forwarded-For", "203.0.113.7")
+            .header("Origin", "https://chat.example.org")
+    };
+    let page = Answer::to(through("http", Method::GET, "/login")).await;
+    assert!((300..400).contains(&page.status), "{}", page.status);
+    assert_eq!(page.header("location"), "https://chat.example.org/login");
+
+    let account = json!({"username": "alice", "password": PASSWORD});
+    let entered = Answer::to(through("https", Method::POST, "/register").json(&account)).await;
+    entered.ok();
+    let cookie = entered.header("set-cookie");
+    assert!(cookie.starts_with("__Host-session=") && cookie.contains("Secure"), "{cookie}");
+    let cookie = cookie.split(';').next().unwrap();
+    let says = json!({"peer_id": "alice", "channel": "general", "message": "over https"});
+    let said =
+        through("https", Method::POST, "/broadcast-peer").header("Cookie", cookie).json(&says);
+    Answer::to(said).await.ok();
+}

@@ -39,6 +39,7 @@ class Person:
         self.context.set_default_timeout(PATIENCE_MS)
         self.context.add_init_script(WATCH_CSP)
         self.complaints: list[str] = []
+        self.unanswered: set[str] = set()
         self.link_cut = False
         self.page: Page = self.new_page()
         self.name = ""
@@ -47,6 +48,9 @@ class Person:
         page = self.context.new_page()
         page.on("console", lambda message: message.type in ("error", "warning") and self.complaints.append(message.text))
         page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+        page.on("request", lambda request: self.unanswered.add(f"{request.method} {request.url}"))
+        for end in ("requestfinished", "requestfailed"):
+            page.on(end, lambda request: self.unanswered.discard(f"{request.method} {request.url}"))
         return page
 
     # --- accounts ---------------------------------------------------------------------------------
@@ -68,8 +72,11 @@ class Person:
         """Opens the chat page and waits until it is connected."""
         page = page or self.page
         page.goto("/")
-        expect(page.locator("#channel-list a")).not_to_have_count(0, timeout=PATIENCE_MS)
-        expect(page.locator("#account .dot.online")).to_be_attached(timeout=PATIENCE_MS)
+        try:
+            expect(page.locator("#channel-list a")).not_to_have_count(0, timeout=PATIENCE_MS)
+            expect(page.locator("#account .dot.online")).to_be_attached(timeout=PATIENCE_MS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\ncomplaints: {self.complaints}\nunanswered: {self.unanswered}") from error
         return self
 
     def call(self, method: str, path: str, **data):

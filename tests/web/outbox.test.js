@@ -87,6 +87,7 @@ test('an event that proves the arrival settles the message', async () => {
 });
 
 test('statuses mean what the person would want', () => {
-  assert.deepEqual([200, 0, 503, 429, 408, 401, 403, 404, 409, 413].map(verdictOf),
+  assert.deepEqual([200, 0, 503, 429, 408, 401, 403, 404, 409, 413].map((status) => verdictOf(status)),
     ['sent', 'retry', 'retry', 'retry', 'retry', 'signin', 'refused', 'refused', 'refused', 'refused']);
+  assert.equal(verdictOf(429, 'mailbox_full'), 'refused');
 });

@@ -81,10 +81,13 @@ export class Chat extends EventTarget {
   changed() {
     if (this.#changing) return;
     this.#changing = true;
-    setTimeout(() => {
+    const tell = () => {
       this.#changing = false;
       this.dispatchEvent(new Event('change'));
-    });
+    };
+    // Browsers hold back the timers of hidden pages, whose title must still tell what is new.
+    if (document.hidden) queueMicrotask(tell);
+    else setTimeout(tell);
   }
 
   /** @param {import('../net/live.js').Received} event */
@@ -244,7 +247,7 @@ export class Chat extends EventTarget {
       return { verdict: 'sent', answer };
     } catch (error) {
       const { status, code, message, retryAfter } = /** @type {ApiError} */ (error);
-      const verdict = verdictOf(status);
+      const verdict = verdictOf(status, code);
       if (verdict === 'refused') return { verdict, code, reason: message };
       return verdict === 'signin' ? { verdict } : { verdict: 'retry', after: retryAfter };
     }

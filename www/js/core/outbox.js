@@ -21,11 +21,14 @@
  */
 
 /**
- * What an HTTP status means for a message: 0 is no answer at all.
+ * What an HTTP status means for a message: 0 is no answer at all. A full mailbox is a 429, but not one that
+ * passes while somebody waits for it.
  * @param {number} status
+ * @param {string} [code]
  * @returns {'sent'|'retry'|'signin'|'refused'}
  */
-export function verdictOf(status) {
+export function verdictOf(status, code) {
+  if (code === 'mailbox_full') return 'refused';
   if (status >= 200 && status < 300) return 'sent';
   if (status === 401) return 'signin';
   if (status === 0 || status === 408 || status === 425 || status === 429 || status >= 500) return 'retry';

@@ -22,7 +22,10 @@ export function prepare(title, redraw = () => undefined) {
   };
   placeIcons(document);
   showPassword();
-  const next = safeNext(new URLSearchParams(location.search).get('next'));
+  const query = new URLSearchParams(location.search);
+  const next = safeNext(query.get('next'));
+  // A form that was posted the plain way comes back with the name.
+  byId('username', HTMLInputElement).value ||= query.get('username') ?? '';
   byId('next', HTMLInputElement).value = next;
   addEventListener('languagechosen', draw);
   draw();

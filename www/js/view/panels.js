@@ -54,6 +54,11 @@ export function panels(chat) {
     arrange();
     if (NARROW.matches) byId('place-title').focus();
   });
+  // The back button changes the conversation too.
+  chat.addEventListener('opened', () => {
+    over = null;
+    arrange();
+  });
   for (const query of [NARROW, MEMBERS_OVER]) query.addEventListener('change', () => show(null));
   document.addEventListener('keydown', (event) => {
     // A dialog is above the panels: the key is its own.

@@ -16,7 +16,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SET_COOKIE};
+use http::header::{
+    AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SET_COOKIE,
+};
 use http::request::Parts;
 use http::{Method, Request, StatusCode, Uri};
 use http_body::Body as _;
@@ -242,7 +244,9 @@ impl Gate {
                 });
                 millis(self.config.cache).min(left.unwrap_or(u64::MAX))
             }
-            Verdict::Unauthenticated | Verdict::Forbidden => millis(self.config.cache).min(REFUSAL_MS),
+            Verdict::Unauthenticated | Verdict::Forbidden => {
+                millis(self.config.cache).min(REFUSAL_MS)
+            }
         });
         match (outcome, life) {
             // A renewed session must reach its client once, not every client request for seconds.
@@ -273,7 +277,13 @@ impl Gate {
     }
 
     /// The headers of the call: these and no others.
-    fn head(&self, credential: Credential, parts: &Parts, client: &Client, id: &HeaderValue) -> HeaderMap {
+    fn head(
+        &self,
+        credential: Credential,
+        parts: &Parts,
+        client: &Client,
+        id: &HeaderValue,
+    ) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(10);
         if let Some(cookie) = credential.cookie {
             headers.insert(COOKIE, cookie);
@@ -305,7 +315,11 @@ impl Gate {
             return Err(Undecided::Unavailable);
         };
         let (response, mut lease) = self.exchange(upstream, headers).await.map_err(|reason| {
-            tracing::warn!(upstream = &*upstream.config.name, reason, "backend-auth can't be asked");
+            tracing::warn!(
+                upstream = &*upstream.config.name,
+                reason,
+                "backend-auth can't be asked"
+            );
             Undecided::Unavailable
         })?;
         let (mut head, body) = response.into_parts();
@@ -313,13 +327,15 @@ impl Gate {
         drop(lease);
         let set_cookie = head.headers.get_all(SET_COOKIE).iter().cloned().collect();
         let verdict = match head.status {
-            status if status.is_success() => match head.headers.remove(&self.config.identity_header) {
-                Some(identity) if !identity.is_empty() => Verdict::Pass(identity),
-                _ => {
-                    tracing::error!("backend-auth said yes without an identity");
-                    return Err(Undecided::WithoutIdentity);
+            status if status.is_success() => {
+                match head.headers.remove(&self.config.identity_header) {
+                    Some(identity) if !identity.is_empty() => Verdict::Pass(identity),
+                    _ => {
+                        tracing::error!("backend-auth said yes without an identity");
+                        return Err(Undecided::WithoutIdentity);
+                    }
                 }
-            },
+            }
             StatusCode::UNAUTHORIZED => Verdict::Unauthenticated,
             StatusCode::FORBIDDEN => Verdict::Forbidden,
             status => {
@@ -339,7 +355,8 @@ impl Gate {
         let uri: Uri = self.config.path.parse().map_err(|_| "the path is no path")?;
         let mut tried = Tried::default();
         loop {
-            let mut lease = upstream.acquire(&mut tried).await.map_err(|failure| failure.class())?;
+            let mut lease =
+                upstream.acquire(&mut tried).await.map_err(|failure| failure.class())?;
             let mut request = Request::new(RequestBody::Empty);
             *request.method_mut() = Method::GET;
             *request.uri_mut() = uri.clone();
@@ -378,7 +395,8 @@ async fn read_out(body: hyper::body::Incoming, lease: &mut Lease) {
     let mut read = 0;
     while read < BODY && !body.is_end_stream() {
         let frame =
-            std::future::poll_fn(|cx| lease.poll_with(cx, |cx| Pin::new(&mut body).poll_frame(cx))).await;
+            std::future::poll_fn(|cx| lease.poll_with(cx, |cx| Pin::new(&mut body).poll_frame(cx)))
+                .await;
         match frame {
             Some(Ok(frame)) => read += frame.data_ref().map_or(0, bytes::Bytes::len),
             Some(Err(_)) | None => return,

@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{Response, StatusCode};
 use serde::Serialize;
 
@@ -80,19 +82,31 @@ impl Failure {
             Self::CrossSite => Row(StatusCode::FORBIDDEN, "cross_site", None),
             Self::Unauthenticated => Row(StatusCode::UNAUTHORIZED, "unauthenticated", None),
             Self::Forbidden => Row(StatusCode::FORBIDDEN, "forbidden", None),
-            Self::AuthUnavailable => Row(StatusCode::SERVICE_UNAVAILABLE, "auth_unavailable", Some(2)),
-            Self::AuthWithoutIdentity => Row(StatusCode::BAD_GATEWAY, "auth_without_identity", None),
+            Self::AuthUnavailable => {
+                Row(StatusCode::SERVICE_UNAVAILABLE, "auth_unavailable", Some(2))
+            }
+            Self::AuthWithoutIdentity => {
+                Row(StatusCode::BAD_GATEWAY, "auth_without_identity", None)
+            }
             Self::BodyTooLarge { .. } => Row(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", None),
             Self::ClientTimeout => Row(StatusCode::REQUEST_TIMEOUT, "client_timeout", None),
             Self::ClientBroke => Row(StatusCode::BAD_REQUEST, "bad_body", None),
             Self::NoServer { .. } => Row(StatusCode::SERVICE_UNAVAILABLE, "no_server", Some(2)),
-            Self::Refused { .. } => Row(StatusCode::SERVICE_UNAVAILABLE, "upstream_refused", Some(2)),
-            Self::ConnectTimeout { .. } => Row(StatusCode::GATEWAY_TIMEOUT, "connect_timeout", None),
-            Self::UpstreamBusy { .. } => Row(StatusCode::SERVICE_UNAVAILABLE, "upstream_busy", Some(1)),
+            Self::Refused { .. } => {
+                Row(StatusCode::SERVICE_UNAVAILABLE, "upstream_refused", Some(2))
+            }
+            Self::ConnectTimeout { .. } => {
+                Row(StatusCode::GATEWAY_TIMEOUT, "connect_timeout", None)
+            }
+            Self::UpstreamBusy { .. } => {
+                Row(StatusCode::SERVICE_UNAVAILABLE, "upstream_busy", Some(1))
+            }
             Self::UpstreamClosed { .. } => Row(StatusCode::BAD_GATEWAY, "upstream_closed", None),
             Self::UpstreamInvalid { .. } => Row(StatusCode::BAD_GATEWAY, "upstream_invalid", None),
             Self::BadSwitch { .. } => Row(StatusCode::BAD_GATEWAY, "bad_switch", None),
-            Self::UpstreamTimeout { .. } => Row(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", None),
+            Self::UpstreamTimeout { .. } => {
+                Row(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", None)
+            }
         }
     }
 
@@ -111,21 +125,35 @@ impl Failure {
         match self {
             Self::Rejected(refused) => refused.message.clone().into_owned(),
             Self::NoRoute => "no route of this proxy matches this host and path".into(),
-            Self::CrossSite => "a page of another site may not make this call with your session".into(),
+            Self::CrossSite => {
+                "a page of another site may not make this call with your session".into()
+            }
             Self::Unauthenticated => "sign in first: this needs a session or a bearer token".into(),
             Self::Forbidden => "your account may not do this".into(),
-            Self::AuthUnavailable => "sessions can't be checked at the moment; try again shortly".into(),
+            Self::AuthUnavailable => {
+                "sessions can't be checked at the moment; try again shortly".into()
+            }
             Self::AuthWithoutIdentity => "the session service gave no identity".into(),
-            Self::BodyTooLarge { limit } => format!("the request body is longer than {limit} bytes"),
+            Self::BodyTooLarge { limit } => {
+                format!("the request body is longer than {limit} bytes")
+            }
             Self::ClientTimeout => "the request body took too long to arrive".into(),
             Self::ClientBroke => "the request body is malformed or incomplete".into(),
             Self::NoServer { upstream } => format!("no server of {upstream} is available"),
             Self::Refused { upstream } => format!("no server of {upstream} takes connections"),
-            Self::ConnectTimeout { upstream } => format!("{upstream} did not take a connection in time"),
+            Self::ConnectTimeout { upstream } => {
+                format!("{upstream} did not take a connection in time")
+            }
             Self::UpstreamBusy { upstream } => format!("all connections to {upstream} are in use"),
-            Self::UpstreamClosed { upstream } => format!("{upstream} closed the connection without an answer"),
-            Self::UpstreamInvalid { upstream } => format!("{upstream} answered something that is not HTTP"),
-            Self::BadSwitch { upstream } => format!("{upstream} switched to a protocol that was not asked for"),
+            Self::UpstreamClosed { upstream } => {
+                format!("{upstream} closed the connection without an answer")
+            }
+            Self::UpstreamInvalid { upstream } => {
+                format!("{upstream} answered something that is not HTTP")
+            }
+            Self::BadSwitch { upstream } => {
+                format!("{upstream} switched to a protocol that was not asked for")
+            }
             Self::UpstreamTimeout { upstream } => format!("{upstream} did not answer in time"),
         }
     }
@@ -178,8 +206,9 @@ struct Envelope<'a> {
 /// Ids for requests: unlike each other over workers and restarts, and cheap. They are no secret.
 #[derive(Debug)]
 pub(crate) struct RequestIds {
-    high: u64,
-    low: std::cell::Cell<u64>,
+    /// 32 hexadecimal digits; the first half stays.
+    text: std::cell::Cell<[u8; 32]>,
+    last: std::cell::Cell<u64>,
 }
 
 impl RequestIds {
@@ -187,22 +216,36 @@ impl RequestIds {
     pub(crate) fn new() -> Self {
         use std::hash::{BuildHasher, RandomState};
         let random = || RandomState::new().hash_one(std::process::id());
-        Self { high: random(), low: std::cell::Cell::new(random()) }
+        let mut text = [b'0'; 32];
+        text[..16].copy_from_slice(&hexadecimal(random()));
+        Self { text: std::cell::Cell::new(text), last: std::cell::Cell::new(random()) }
     }
 
-    /// The next id: 32 hexadecimal digits.
+    /// The next id.
     pub(crate) fn next(&self) -> HeaderValue {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let low = self.low.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-        self.low.set(low);
-        let mut id = [0; 32];
-        let bytes = self.high.to_be_bytes().into_iter().chain(mix(low).to_be_bytes());
-        for (pair, byte) in id.chunks_exact_mut(2).zip(bytes) {
-            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-        }
-        HeaderValue::from_bytes(&id).unwrap_or_else(|_| HeaderValue::from_static("0"))
+        let last = self.last.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.last.set(last);
+        let mut text = self.text.get();
+        text[16..].copy_from_slice(&hexadecimal(mix(last)));
+        HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("0"))
     }
 }
+
+/// The sixteen digits of a number, all at once: a byte of a u128 for each.
+fn hexadecimal(value: u64) -> [u8; 16] {
+    // Spreads the nibbles, from halves to quarters and so on, over the bytes.
+    let mut nibbles = u128::from(value);
+    nibbles = (nibbles | nibbles << 32) & 0x0000_0000_ffff_ffff_0000_0000_ffff_ffff;
+    nibbles = (nibbles | nibbles << 16) & 0x0000_ffff_0000_ffff_0000_ffff_0000_ffff;
+    nibbles = (nibbles | nibbles << 8) & 0x00ff_00ff_00ff_00ff_00ff_00ff_00ff_00ff;
+    nibbles = (nibbles | nibbles << 4) & (ONES * 15);
+    // 1 in each byte whose nibble is a letter: adding 6 carries into its fifth bit.
+    let letters = ((nibbles + ONES * 6) >> 4) & ONES;
+    (nibbles + ONES * u128::from(b'0') + letters * u128::from(b'a' - b'0' - 10)).to_be_bytes()
+}
+
+/// 1 in each byte.
+const ONES: u128 = u128::from_ne_bytes([1; 16]);
 
 /// The finalizer of splitmix64: neighbours in, nothing alike out.
 fn mix(mut value: u64) -> u64 {
@@ -267,6 +310,9 @@ mod tests {
         let ids = RequestIds::new();
         let made: std::collections::HashSet<_> = (0..1000).map(|_| ids.next()).collect();
         assert_eq!(made.len(), 1000);
+        for value in [0, 0x0123_4567_89ab_cdef, u64::MAX, 0xfedc_ba98_7654_3210] {
+            assert_eq!(hexadecimal(value), format!("{value:016x}").as_bytes());
+        }
         assert!(made.iter().all(|id| id.len() == 32));
     }
 }

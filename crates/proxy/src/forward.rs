@@ -18,7 +18,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue, LOCATION, SET_COOKIE};
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue, LOCATION,
+    SET_COOKIE,
+};
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -80,7 +83,7 @@ pub(crate) async fn handle(
     let mut record = Record::new(
         &worker.books,
         &visit.watch,
-        visit.peer,
+        visit.client.address(),
         worker.ids.next(),
         (&parts.method, &parts.uri, parts.headers.get(HOST)),
     );
@@ -140,7 +143,13 @@ async fn serve(
     };
     let client_version = std::mem::replace(&mut parts.version, Version::HTTP_11);
     site.rules
-        .prepare_request(&mut parts.headers, &visit.client, client_version, record.id().clone(), upgrade)
+        .prepare_request(
+            &mut parts.headers,
+            &visit.client,
+            client_version,
+            record.id().clone(),
+            upgrade,
+        )
         .map_err(Failure::Rejected)?;
     if let (Some(identity), Some(gate)) = (passport.identity, &site.gate) {
         // The credential has been exchanged for the identity: the upstream gets one, not both.
@@ -204,8 +213,9 @@ async fn admit(
     }
     let mut set_cookie = Vec::new();
     if let Some(credential) = gate.credential(&parts.headers)? {
-        let decision =
-            gate.decide(site, record.stats(), credential, parts, &visit.client, record.id()).await?;
+        let decision = gate
+            .decide(site, record.stats(), credential, parts, &visit.client, record.id())
+            .await?;
         set_cookie.clone_from(&decision.set_cookie);
         match &decision.verdict {
             Verdict::Pass(identity) => {
@@ -294,7 +304,10 @@ async fn send(
         let mut lease = upstream.acquire(&mut tried).await?;
         record.sent_to(lease.endpoint());
         let reused = lease.is_reused();
-        let spare = (repeatable && reused && !repeated).then(|| copy_head(&request));
+        let repeatable = repeatable && reused && !repeated;
+        if repeatable {
+            lease.remember();
+        }
         visit.watch.due_in(response_ms);
         let sent = Instant::now();
         let outcome = lease
@@ -318,7 +331,7 @@ async fn send(
                 if !reused {
                     tried.note(lease.endpoint().addr);
                 }
-                request = back;
+                request = *back;
             }
             Err(SendError::Stopped(())) => {
                 return Err(match state {
@@ -332,13 +345,14 @@ async fn send(
                 }
                 Some(UploadState::Broken) => return Err(Failure::ClientBroke),
                 _ => {
-                    if let Some(spare) = spare
+                    if repeatable
                         && !answered
+                        && let Some(again) = lease.recall()
                         && visit.worker.retries.spend()
                     {
                         record.stats().retries.add(1);
                         repeated = true;
-                        request = spare;
+                        request = again;
                         continue;
                     }
                     tracing::debug!(
@@ -356,15 +370,6 @@ async fn send(
             },
         }
     }
-}
-
-/// A request again, in case it has to be sent again.
-fn copy_head(request: &Request<RequestBody>) -> Request<RequestBody> {
-    let mut copy = Request::new(RequestBody::Empty);
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    copy
 }
 
 /// The share of requests that may be sent again, so that a failing server isn't flooded on top.
@@ -405,9 +410,11 @@ impl Retries {
 
 /// Whether an answer is a live stream: silence means nothing there, and it never ends.
 fn is_live(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().get(..17).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream")))
+    headers.get(CONTENT_TYPE).is_some_and(|kind| {
+        kind.as_bytes()
+            .get(..17)
+            .is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
+    })
 }
 
 /// The answer to a failed request.

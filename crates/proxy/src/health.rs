@@ -29,7 +29,11 @@ pub(crate) async fn watch(upstream: Arc<str>, check: Health, directory: Arc<Dire
                 let (uri, limit, upstream) = (uri.clone(), check.timeout, upstream.clone());
                 tokio::task::spawn_local(async move {
                     let outcome = tokio::time::timeout(limit, ask(&known, uri)).await;
-                    judge(&upstream, &known, outcome.unwrap_or_else(|_| Err("no answer in time".into())));
+                    judge(
+                        &upstream,
+                        &known,
+                        outcome.unwrap_or_else(|_| Err("no answer in time".into())),
+                    );
                 })
             })
             .collect();
@@ -69,6 +73,8 @@ async fn ask(known: &Known, uri: Uri) -> Result<(), String> {
         Ok(response) if response.status().is_success() => Ok(()),
         Ok(response) => Err(format!("it answered {}", response.status())),
         Err(SendError::Broken { error, .. }) => Err(error.to_string()),
-        Err(SendError::Unsent(_) | SendError::Stopped(())) => Err("it closed the connection".into()),
+        Err(SendError::Unsent(_) | SendError::Stopped(())) => {
+            Err("it closed the connection".into())
+        }
     }
 }

@@ -9,23 +9,25 @@
 //! The halves wake each other through channels. Both live in the same task here, so such a wake is not
 //! worth a trip through the scheduler either: [`Signal`] catches it, and [`Link::poll_with`] polls again.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
+use http::header::{HeaderName, HeaderValue};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::coop::has_budget_remaining;
 
 use crate::body::RequestBody;
 
@@ -43,9 +45,7 @@ pub(crate) struct Link {
     ended: bool,
     signal: Arc<Signal>,
     waker: Waker,
-    received: Rc<Cell<u64>>,
-    /// The server no longer takes what is written.
-    deaf: Rc<Cell<bool>>,
+    line: Rc<Line>,
     exchanges: u32,
 }
 
@@ -55,7 +55,7 @@ type Driver = Connection<TokioIo<Socket>, RequestBody>;
 pub(crate) enum SendError<S> {
     /// Nothing was written: the request is back and may go to another connection (RFC 9110 §9.2.2
     /// isn't even touched).
-    Unsent(Request<RequestBody>),
+    Unsent(Box<Request<RequestBody>>),
     /// The connection broke after the request was, or may have been, written.
     Broken {
         /// What hyper says.
@@ -73,26 +73,36 @@ impl Link {
         let stream = TcpStream::connect(addr).await?;
         // A request is written whole and its answer awaited: never hold it back for a fuller packet.
         stream.set_nodelay(true)?;
-        let (received, deaf) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
-        let socket = Socket { stream, received: received.clone(), deaf: deaf.clone() };
+        let line = Rc::new(Line::default());
+        let signal = Arc::new(Signal::default());
+        let socket = Socket { stream, line: line.clone(), signal: signal.clone(), quiet: None };
         let (sender, driver) = Builder::new()
             .max_buf_size(BUFFER)
             .handshake(TokioIo::new(socket))
             .await
             .map_err(io::Error::other)?;
-        let signal = Arc::new(Signal::default());
         let waker = Waker::from(signal.clone());
-        Ok(Self { sender, driver: Some(driver), ended: false, signal, waker, received, deaf, exchanges: 0 })
+        Ok(Self { sender, driver: Some(driver), ended: false, signal, waker, line, exchanges: 0 })
     }
 
     /// Whether the next exchange may start: the last one is over in both directions.
     pub(crate) fn is_idle(&self) -> bool {
-        !self.ended && !self.deaf.get() && (self.exchanges == 0 || self.sender.is_ready())
+        !self.ended && !self.line.deaf.get() && (self.exchanges == 0 || self.sender.is_ready())
     }
 
     /// Whether an exchange took place on it before.
     pub(crate) fn is_reused(&self) -> bool {
         self.exchanges > 0
+    }
+
+    /// Remembers the next request as it is written, in case it has to be written again.
+    pub(crate) fn remember(&mut self) {
+        self.line.remember.set(true);
+    }
+
+    /// What [`remember`](Self::remember) remembered: the request, if it had no body.
+    pub(crate) fn recall(&self) -> Option<Request<RequestBody>> {
+        parse(&self.line.written.borrow())
     }
 
     /// Sends a request and waits for the response head, or until `stop` has a reason to stop, asked at
@@ -103,7 +113,10 @@ impl Link {
         mut stop: impl FnMut(&mut Context<'_>) -> Poll<S>,
     ) -> Result<Response<Incoming>, SendError<S>> {
         self.exchanges = self.exchanges.saturating_add(1);
-        self.received.set(0);
+        self.line.received.set(0);
+        self.line.written.borrow_mut().clear();
+        // Handing the request over wakes whoever polled the driver last, maybe for another client.
+        self.signal.state.store(POLLING, Ordering::Relaxed);
         let mut answer = pin!(self.sender.try_send_request(request));
         let outcome = std::future::poll_fn(|cx| {
             match self.signal.poll_both(
@@ -128,13 +141,14 @@ impl Link {
             }
         })
         .await;
+        self.line.remember.set(false);
         match outcome {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(mut failed)) => Err(match failed.take_message() {
-                Some(request) => SendError::Unsent(request),
+                Some(request) => SendError::Unsent(Box::new(request)),
                 None => SendError::Broken {
                     error: failed.into_error(),
-                    answered: self.received.get() > 0,
+                    answered: self.line.received.get() > 0,
                 },
             }),
             Err(stopped) => Err(SendError::Stopped(stopped)),
@@ -145,15 +159,29 @@ impl Link {
     pub(crate) fn poll_with<T>(
         &mut self,
         cx: &mut Context<'_>,
-        read: impl FnMut(&mut Context<'_>) -> Poll<T>,
+        mut read: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        self.signal.poll_both(cx, &self.waker, &mut self.driver, &mut self.ended, true, read)
+        let polled = self.signal.poll_both(
+            cx,
+            &self.waker,
+            &mut self.driver,
+            &mut self.ended,
+            true,
+            &mut read,
+        );
+        if polled.is_pending() && self.ended && self.driver.take().is_some() {
+            // Nothing more will come; dropped, the driver says so to the reader.
+            return read(cx);
+        }
+        polled
     }
 
     /// Lets an idle connection notice that the server closed it. Reads no more than that.
     pub(crate) fn check(&mut self) -> bool {
-        let mut quiet = Context::from_waker(Waker::noop());
-        if !self.ended && poll_driver(&mut self.driver, &mut quiet).is_ready() {
+        // Whoever used it last isn't concerned any more.
+        drop(self.signal.task.take());
+        let mut cx = Context::from_waker(&self.waker);
+        if !self.ended && poll_driver(&mut self.driver, &mut cx).is_ready() {
             self.ended = true;
         }
         self.is_idle()
@@ -182,6 +210,8 @@ fn poll_driver(driver: &mut Option<Driver>, cx: &mut Context<'_>) -> Poll<()> {
 struct Signal {
     task: AtomicWaker,
     state: AtomicU8,
+    /// Wakes from outside: only after one can there be something new on the socket.
+    wakes: AtomicU32,
 }
 
 /// Nobody polls the link: a wake goes on to the task.
@@ -234,6 +264,7 @@ impl Wake for Signal {
     fn wake_by_ref(self: &Arc<Self>) {
         // All on one thread: the atomics are only there because a waker must be shareable.
         if self.state.load(Ordering::Relaxed) == ASLEEP {
+            self.wakes.store(self.wakes.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
             self.task.wake();
         } else {
             self.state.store(AGAIN, Ordering::Relaxed);
@@ -241,27 +272,74 @@ impl Wake for Signal {
     }
 }
 
-/// The socket, with two additions.
+/// The socket, with four additions.
 ///
-/// It counts what was read: a request may be repeated only if nothing was answered. And a server that
-/// closes while it is still being sent a body has often said why: a write that fails is held back until
-/// the answer, or the end, has been read (RFC 9112 §9.5).
+/// hyper asks for input more often than any can have come; each question costs a lock in tokio. A socket
+/// that was empty stays empty until it wakes its [`Signal`], so it is not asked before. It counts what was read: a request may be repeated only if nothing was answered. It can remember what
+/// was written, for that repetition; copying a few hundred bytes is cheaper than copying a map of headers
+/// for each request that is never repeated. And a server that closes while it is still being sent a body
+/// has often said why: a write that fails is held back until the answer, or the end, has been read
+/// (RFC 9112 §9.5).
 struct Socket {
     stream: TcpStream,
-    received: Rc<Cell<u64>>,
-    deaf: Rc<Cell<bool>>,
+    line: Rc<Line>,
+    signal: Arc<Signal>,
+    /// The count of wakes at which it was empty.
+    quiet: Option<u32>,
+}
+
+/// What a socket tells its link.
+#[derive(Debug, Default)]
+struct Line {
+    received: Cell<u64>,
+    /// The server no longer takes what is written.
+    deaf: Cell<bool>,
+    remember: Cell<bool>,
+    written: RefCell<Vec<u8>>,
 }
 
 impl Socket {
-    fn written(&self, polled: Poll<io::Result<usize>>, all: usize) -> Poll<io::Result<usize>> {
+    fn written<'a>(
+        &self,
+        polled: Poll<io::Result<usize>>,
+        bytes: impl Iterator<Item = &'a [u8]> + Clone,
+    ) -> Poll<io::Result<usize>> {
+        if self.line.remember.get()
+            && let Poll::Ready(Ok(mut count)) = polled
+        {
+            let mut written = self.line.written.borrow_mut();
+            for piece in bytes {
+                let piece = &piece[..count.min(piece.len())];
+                written.extend_from_slice(piece);
+                count -= piece.len();
+            }
+            return polled;
+        }
         match polled {
             Poll::Ready(Err(error)) if is_hangup(&error) => {
-                self.deaf.set(true);
-                Poll::Ready(Ok(all))
+                self.line.deaf.set(true);
+                Poll::Ready(Ok(bytes.map(<[u8]>::len).sum()))
             }
             polled => polled,
         }
     }
+}
+
+/// A request without a body, from the bytes that hyper made of it.
+fn parse(written: &[u8]) -> Option<Request<RequestBody>> {
+    let mut lines = [httparse::EMPTY_HEADER; 128];
+    let mut head = httparse::Request::new(&mut lines);
+    if head.parse(written).ok()? != httparse::Status::Complete(written.len()) {
+        return None;
+    }
+    let mut request = Request::new(RequestBody::Empty);
+    *request.method_mut() = head.method?.parse().ok()?;
+    *request.uri_mut() = head.path?.parse().ok()?;
+    for line in &*head.headers {
+        let name = HeaderName::from_bytes(line.name.as_bytes()).ok()?;
+        request.headers_mut().append(name, HeaderValue::from_bytes(line.value).ok()?);
+    }
+    Some(request)
 }
 
 fn is_hangup(error: &io::Error) -> bool {
@@ -274,9 +352,17 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let wakes = self.signal.wakes.load(Ordering::Relaxed);
+        if self.quiet == Some(wakes) {
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.received.set(self.received.get() + (buf.filled().len() - before) as u64);
+        // Out of budget, tokio says the same of a socket that isn't empty.
+        let empty = polled.is_pending() && has_budget_remaining();
+        self.quiet = empty.then_some(wakes);
+        let read = (buf.filled().len() - before) as u64;
+        self.line.received.set(self.line.received.get() + read);
         polled
     }
 }
@@ -288,7 +374,7 @@ impl AsyncWrite for Socket {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.written(polled, buf.len())
+        self.written(polled, std::iter::once(buf))
     }
 
     fn poll_write_vectored(
@@ -297,7 +383,7 @@ impl AsyncWrite for Socket {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.written(polled, bufs.iter().map(|buf| buf.len()).sum())
+        self.written(polled, bufs.iter().map(|buf| &**buf))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -310,5 +396,28 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_recalled_from_what_was_written() {
+        let written =
+            b"GET /a?b=c HTTP/1.1\r\nhost: chat.test\r\ncookie: a=1\r\ncookie: b=2\r\n\r\n";
+        let request = parse(written).unwrap();
+        assert_eq!(
+            (request.method().as_str(), request.uri().to_string().as_str()),
+            ("GET", "/a?b=c")
+        );
+        assert_eq!(request.headers()["host"], "chat.test");
+        assert_eq!(request.headers().get_all("cookie").iter().count(), 2);
+        assert!(parse(&written[..written.len() - 1]).is_none(), "half a head");
+        assert!(
+            parse(b"POST / HTTP/1.1\r\nhost: a\r\n\r\nbody").is_none(),
+            "a body can't be recalled"
+        );
     }
 }

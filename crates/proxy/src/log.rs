@@ -8,7 +8,6 @@
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -158,7 +157,8 @@ fn anchor() -> (Instant, Duration) {
 }
 
 fn date(second: u64) -> String {
-    let time = i64::try_from(second).ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
+    let time =
+        i64::try_from(second).ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
     time.map_or_else(|| "?".into(), |time| time.strftime("%Y-%m-%dT%H:%M:%S").to_string())
 }
 
@@ -172,7 +172,7 @@ pub(crate) struct Record {
     books: Rc<Books>,
     watch: Rc<Watch>,
     started: Instant,
-    client: SocketAddr,
+    client: HeaderValue,
     asked: Option<Asked>,
     id: HeaderValue,
     upload: Option<Rc<Upload>>,
@@ -207,7 +207,7 @@ impl Record {
     pub(crate) fn new(
         books: &Rc<Books>,
         watch: &Rc<Watch>,
-        client: SocketAddr,
+        client: &HeaderValue,
         id: HeaderValue,
         (method, uri, host): (&Method, &Uri, Option<&HeaderValue>),
     ) -> Box<Self> {
@@ -220,7 +220,7 @@ impl Record {
             books: books.clone(),
             watch: watch.clone(),
             started: Instant::now(),
-            client,
+            client: client.clone(),
             asked,
             id,
             upload: None,
@@ -239,7 +239,7 @@ impl Record {
     pub(crate) fn malformed(
         books: &Rc<Books>,
         watch: &Rc<Watch>,
-        client: SocketAddr,
+        client: &HeaderValue,
         id: HeaderValue,
         status: u16,
     ) {
@@ -367,10 +367,11 @@ impl Line<'_> {
         out.extend_from_slice(b"{\"time\":\"");
         self.time(out);
         out.extend_from_slice(b"\",\"client\":\"");
-        address(out, record.client);
+        out.extend_from_slice(record.client.as_bytes());
         if let Some(asked) = &record.asked {
             out.extend_from_slice(b"\",\"method\":\"");
-            quoted(out, asked.method.as_str().as_bytes());
+            // A token (RFC 9110 §5.6.2): nothing in it needs escaping.
+            out.extend_from_slice(asked.method.as_str().as_bytes());
             out.extend_from_slice(b"\",\"host\":\"");
             quoted(out, asked.host());
             out.extend_from_slice(b"\",\"path\":\"");
@@ -412,10 +413,11 @@ impl Line<'_> {
         let record = self.record;
         self.time(out);
         out.push(b' ');
-        address(out, record.client);
+        out.extend_from_slice(record.client.as_bytes());
         if let Some(asked) = &record.asked {
             out.extend_from_slice(b" \"");
-            quoted(out, asked.method.as_str().as_bytes());
+            // A token (RFC 9110 §5.6.2): nothing in it needs escaping.
+            out.extend_from_slice(asked.method.as_str().as_bytes());
             out.push(b' ');
             quoted(out, asked.host());
             quoted(out, asked.path());
@@ -467,31 +469,22 @@ impl Asked {
     }
 }
 
-fn address(out: &mut Vec<u8>, client: SocketAddr) {
-    match client.ip().to_canonical() {
-        std::net::IpAddr::V4(ip) => {
-            for (place, octet) in ip.octets().into_iter().enumerate() {
-                if place > 0 {
-                    out.push(b'.');
-                }
-                number(out, u64::from(octet));
-            }
-        }
-        // Writing into a Vec can't fail.
-        std::net::IpAddr::V6(ip) => drop(write!(out, "{ip}")),
-    }
-}
-
 fn number(out: &mut Vec<u8>, mut value: u64) {
+    if value < 1000 {
+        let digit = |place: u64| b'0' + (value / place % 10) as u8;
+        match value {
+            0..10 => out.push(digit(1)),
+            10..100 => out.extend_from_slice(&[digit(10), digit(1)]),
+            _ => out.extend_from_slice(&[digit(100), digit(10), digit(1)]),
+        }
+        return;
+    }
     let mut digits = [0; 20];
     let mut at = digits.len();
-    loop {
+    while value > 0 {
         at -= 1;
-        digits[at] = b'0' + u8::try_from(value % 10).unwrap_or_default();
+        digits[at] = b'0' + (value % 10) as u8;
         value /= 10;
-        if value == 0 {
-            break;
-        }
     }
     out.extend_from_slice(&digits[at..]);
 }
@@ -543,18 +536,22 @@ mod tests {
         assert_eq!(escaped("/a\"\\\r\n\u{1b}[2J"), "/a\\\"\\\\\\u000d\\u000a\\u001b[2J");
         assert_eq!(escaped("/\u{202e}gpj.exe"), "/\\u202egpj.exe");
         assert_eq!(escaped("/xin-chào"), "/xin-chào");
-        let json: String = serde_json::from_str(&format!("\"{}\"", escaped("\"\\\n\u{2066}é"))).unwrap();
+        let json: String =
+            serde_json::from_str(&format!("\"{}\"", escaped("\"\\\n\u{2066}é"))).unwrap();
         assert_eq!(json, "\"\\\n\u{2066}é");
     }
 
     #[test]
     fn numbers_have_all_their_digits() {
         let mut out = Vec::new();
-        for value in [0, 7, 10, u64::MAX] {
+        for value in [0, 7, 10, 99, 100, 999, 1000, u64::MAX] {
             number(&mut out, value);
             out.push(b' ');
         }
         milliseconds(&mut out, 12_034);
-        assert_eq!(String::from_utf8(out).unwrap(), "0 7 10 18446744073709551615 12.034");
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "0 7 10 99 100 999 1000 18446744073709551615 12.034"
+        );
     }
 }

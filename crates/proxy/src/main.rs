@@ -17,16 +17,26 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Reverse proxy of hybrid chat: routes by host and path, asks backend-auth who it is, streams everything.
 #[derive(Debug, Parser)]
-#[command(name = "proxy", version, after_help = "Examples:
+#[command(
+    name = "proxy",
+    version,
+    after_help = "Examples:
   proxy                                  serve what ./proxy.conf says
   proxy --config /etc/chat/proxy.conf --admin 127.0.0.1:9100
   proxy check                            is proxy.conf right? (exit code 2 if not)
   proxy health --admin 127.0.0.1:9100    is the running one alive?
 
-The configuration explains itself: see the comments in proxy.conf.")]
+The configuration explains itself: see the comments in proxy.conf."
+)]
 struct Args {
     /// The configuration file.
-    #[arg(long, env = "PROXY_CONFIG", value_name = "FILE", default_value = "proxy.conf", global = true)]
+    #[arg(
+        long,
+        env = "PROXY_CONFIG",
+        value_name = "FILE",
+        default_value = "proxy.conf",
+        global = true
+    )]
     config: PathBuf,
     #[command(flatten)]
     admin: AdminArgs,

@@ -199,14 +199,20 @@ impl Lease {
 
 impl Deref for Lease {
     type Target = Link;
-    #[expect(clippy::expect_used, reason = "a lease is without its link only inside detach and drop")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a lease is without its link only inside detach and drop"
+    )]
     fn deref(&self) -> &Link {
         self.link.as_ref().expect("a lease holds a link")
     }
 }
 
 impl DerefMut for Lease {
-    #[expect(clippy::expect_used, reason = "a lease is without its link only inside detach and drop")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a lease is without its link only inside detach and drop"
+    )]
     fn deref_mut(&mut self) -> &mut Link {
         self.link.as_mut().expect("a lease holds a link")
     }

@@ -82,7 +82,11 @@ impl Directory {
         let next: Arc<[Arc<Known>]> = addrs
             .into_iter()
             .map(|addr| {
-                known.iter().find(|one| one.addr == addr).cloned().unwrap_or_else(|| Known::new(addr))
+                known
+                    .iter()
+                    .find(|one| one.addr == addr)
+                    .cloned()
+                    .unwrap_or_else(|| Known::new(addr))
             })
             .collect();
         for old in known.iter() {

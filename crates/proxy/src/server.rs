@@ -70,8 +70,11 @@ impl Proxy {
         let admin_addr = admin.as_ref().and_then(|listener| listener.local_addr().ok());
         let sink = Sink::open(&config.server.access_log).map_err(StartError::AccessLog)?;
         let config = Arc::new(config);
-        let directories: Vec<Arc<Directory>> =
-            config.upstreams.iter().map(|upstream| Arc::new(Directory::new(&upstream.servers))).collect();
+        let directories: Vec<Arc<Directory>> = config
+            .upstreams
+            .iter()
+            .map(|upstream| Arc::new(Directory::new(&upstream.servers)))
+            .collect();
         let stats: Vec<Arc<Stats>> =
             (0..workers).map(|_| Arc::new(Stats::new(config.upstreams.len()))).collect();
         let stop_background = Shutdown::new();
@@ -188,12 +191,14 @@ fn thread(
     let (built, outcome) = mpsc::channel();
     let thread = std::thread::Builder::new()
         .name(name)
-        .spawn(move || match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
-            Ok(runtime) => {
-                let _ = built.send(Ok(()));
-                run(&runtime);
+        .spawn(move || {
+            match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+                Ok(runtime) => {
+                    let _ = built.send(Ok(()));
+                    run(&runtime);
+                }
+                Err(error) => drop(built.send(Err(error))),
             }
-            Err(error) => drop(built.send(Err(error))),
         })
         .map_err(StartError::Worker)?;
     match outcome.recv() {
@@ -234,12 +239,17 @@ impl Background {
             }
             if let Some(check) = &upstream.health {
                 let check = check.clone();
-                tokio::task::spawn_local(health::watch(upstream.name.clone(), check, directory.clone()));
+                tokio::task::spawn_local(health::watch(
+                    upstream.name.clone(),
+                    check,
+                    directory.clone(),
+                ));
             }
         }
         drop(asked);
         if let Some(listener) = self.admin {
-            let view = View { config: self.config, directories: self.directories, stats: self.stats };
+            let view =
+                View { config: self.config, directories: self.directories, stats: self.stats };
             match TcpListener::from_std(listener) {
                 Ok(listener) => {
                     tokio::task::spawn_local(service::admin::serve(

@@ -39,10 +39,10 @@ impl Site {
                 Upstream::new(upstream.clone(), directory.clone(), workers, worker)
             })
             .collect();
-        let identity = config.auth.as_ref().map_or(
-            HeaderName::from_static("x-chat-identity"),
-            |auth| auth.identity_header.clone(),
-        );
+        let identity =
+            config.auth.as_ref().map_or(HeaderName::from_static("x-chat-identity"), |auth| {
+                auth.identity_header.clone()
+            });
         let mut paths = vec![Arc::from(""); config.routes.len()];
         for route in config.routes.iter() {
             if let Some(path) = paths.get_mut(route.index) {

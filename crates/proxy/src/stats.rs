@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Upper bounds of the latency histogram, in microseconds.
 const BOUNDS: [u64; 14] = [
-    500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
-    5_000_000, 10_000_000,
+    500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    2_500_000, 5_000_000, 10_000_000,
 ];
 
 /// A number that one thread counts and others read.
@@ -67,10 +67,7 @@ struct Latency {
 
 impl Stats {
     pub(crate) fn new(upstreams: usize) -> Self {
-        Self {
-            upstreams: (0..upstreams).map(|_| Latency::default()).collect(),
-            ..Self::default()
-        }
+        Self { upstreams: (0..upstreams).map(|_| Latency::default()).collect(), ..Self::default() }
     }
 
     /// Counts a finished request.
@@ -118,16 +115,22 @@ pub(crate) fn render(workers: &[Arc<Stats>], upstreams: &[Arc<str>]) -> String {
     let simple: [(&str, &str, &str, Pick); 10] = [
         ("proxy_connections", "gauge", "Open client connections.", |stats| &stats.connections),
         ("proxy_tunnels", "gauge", "Open WebSocket tunnels.", |stats| &stats.tunnels),
-        ("proxy_connections_total", "counter", "Accepted client connections.", |stats| &stats.accepted),
+        ("proxy_connections_total", "counter", "Accepted client connections.", |stats| {
+            &stats.accepted
+        }),
         (
             "proxy_connections_refused_total",
             "counter",
             "Client connections closed because there were too many.",
             |stats| &stats.turned_away,
         ),
-        ("proxy_received_bytes_total", "counter", "Body bytes from clients.", |stats| &stats.bytes_in),
+        ("proxy_received_bytes_total", "counter", "Body bytes from clients.", |stats| {
+            &stats.bytes_in
+        }),
         ("proxy_sent_bytes_total", "counter", "Body bytes to clients.", |stats| &stats.bytes_out),
-        ("proxy_auth_cache_hits_total", "counter", "Decisions taken from the cache.", |stats| &stats.auth_hits),
+        ("proxy_auth_cache_hits_total", "counter", "Decisions taken from the cache.", |stats| {
+            &stats.auth_hits
+        }),
         ("proxy_auth_cache_misses_total", "counter", "Decisions asked of backend-auth.", |stats| {
             &stats.auth_misses
         }),

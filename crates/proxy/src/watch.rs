@@ -49,6 +49,7 @@ pub(crate) struct Watch {
     phase: Cell<Phase>,
     task: RefCell<Option<Waker>>,
     place: Cell<usize>,
+    turns: Cell<u32>,
     draining: Rc<Cell<Drain>>,
 }
 
@@ -105,6 +106,16 @@ impl Watch {
         }
     }
 
+    /// Counts the times the connection was polled.
+    pub(crate) fn next_turn(&self) {
+        self.turns.set(self.turns.get().wrapping_add(1));
+    }
+
+    /// How often the connection was polled.
+    pub(crate) fn turn(&self) -> u32 {
+        self.turns.get()
+    }
+
     fn wake(&self) {
         if let Some(task) = &*self.task.borrow() {
             task.wake_by_ref();
@@ -137,6 +148,7 @@ impl Watches {
             phase: Cell::new(Phase::Head),
             task: RefCell::new(None),
             place: Cell::new(open.len()),
+            turns: Cell::new(0),
             draining: self.draining.clone(),
         });
         watch.due_in(head_ms);

@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use service::Shutdown;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::Instant;
 
 use crate::config;
@@ -106,7 +107,9 @@ impl Worker {
             };
             self.admit(accepted).await;
         }
-        while let Poll::Ready(accepted) = std::future::poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await {
+        while let Poll::Ready(accepted) =
+            std::future::poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await
+        {
             self.admit(accepted).await;
         }
     }
@@ -151,7 +154,8 @@ impl Worker {
         // Answers are awaited: never hold one back for a fuller packet.
         let _ = stream.set_nodelay(true);
         let watch = &visit.watch;
-        let socket = Socket { stream, watch: watch.clone(), header_ms: self.limits.header_ms };
+        let header_ms = self.limits.header_ms;
+        let socket = Socket { stream, watch: watch.clone(), header_ms, quiet: None };
         let handle = service_fn(|request| Box::pin(forward::handle(visit.clone(), request)));
         // Deadlines are the watch's business, so hyper needs no timer.
         let mut connection = http1::Builder::new()
@@ -162,6 +166,7 @@ impl Worker {
         let mut told = false;
         let ended = std::future::poll_fn(|cx| {
             watch.set_task(cx.waker());
+            watch.next_turn();
             if !told && watch.drain() != Drain::No {
                 told = true;
                 Pin::new(&mut connection).graceful_shutdown();
@@ -189,7 +194,13 @@ impl Worker {
                 if error.is_parse() {
                     // hyper has answered this one by itself.
                     let status = if error.is_parse_too_large() { 431 } else { 400 };
-                    Record::malformed(&self.books, watch, visit.peer, self.ids.next(), status);
+                    Record::malformed(
+                        &self.books,
+                        watch,
+                        visit.client.address(),
+                        self.ids.next(),
+                        status,
+                    );
                     linger(connection.into_parts().io.into_inner().stream).await;
                 }
                 tracing::debug!(peer = %visit.peer, error = %crate::error::causes(&error), "connection ended");
@@ -260,6 +271,9 @@ struct Socket {
     stream: TcpStream,
     watch: Rc<Watch>,
     header_ms: u64,
+    /// The turn in which it was found empty. Events are taken in between turns only, so it is not asked
+    /// again in the same one; hyper would, several times.
+    quiet: Option<u32>,
 }
 
 impl AsyncRead for Socket {
@@ -268,8 +282,13 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let turn = self.watch.turn();
+        if self.quiet == Some(turn) {
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.quiet = (polled.is_pending() && has_budget_remaining()).then_some(turn);
         if self.watch.phase() == Phase::Idle && buf.filled().len() > before {
             self.watch.enter(Phase::Head, self.header_ms);
         }

@@ -6,7 +6,9 @@ use super::support::{Client, Upstream, get, ok, proxy, soon};
 async fn lines(file: &std::path::Path, running: super::support::Running) -> Vec<serde_json::Value> {
     soon("the end", running.proxy.shutdown()).await;
     let text = std::fs::read_to_string(file).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
 }
 
 #[tokio::test]
@@ -20,7 +22,9 @@ async fn a_line_says_who_asked_what_and_how_it_went() {
         .route("/chat/*", "main", "")
         .start();
     let mut client = Client::to(running.addr).await;
-    client.ask("POST /chat/x?y=%22z HTTP/1.1\r\nhost: chat.test\r\ncontent-length: 3\r\n\r\nabc").await;
+    client
+        .ask("POST /chat/x?y=%22z HTTP/1.1\r\nhost: chat.test\r\ncontent-length: 3\r\n\r\nabc")
+        .await;
     let refused = get(running.addr, "/none", "").await;
     let lines = lines(&file, running).await;
     assert_eq!(lines.len(), 2, "{lines:?}");
@@ -50,14 +54,21 @@ async fn what_breaks_off_is_logged_with_its_class() {
         conn.send("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf").await;
     })
     .await;
-    let running = proxy().server(&format!("access_log = {:?}", file.display().to_string())).to(&up).start();
+    let running =
+        proxy().server(&format!("access_log = {:?}", file.display().to_string())).to(&up).start();
     let mut client = Client::to(running.addr).await;
     client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    client.to_end().await;
+    client.rest().await;
     let mut client = Client::to(running.addr).await;
     client.send("nonsense\r\n\r\n").await;
-    client.to_end().await;
+    client.rest().await;
     let lines = lines(&file, running).await;
-    assert_eq!((&lines[0]["failure"], &lines[0]["status"]), (&"upstream_truncated".into(), &200.into()));
-    assert_eq!((&lines[1]["failure"], &lines[1]["status"]), (&"malformed_request".into(), &400.into()));
+    assert_eq!(
+        (&lines[0]["failure"], &lines[0]["status"]),
+        (&"upstream_truncated".into(), &200.into())
+    );
+    assert_eq!(
+        (&lines[1]["failure"], &lines[1]["status"]),
+        (&"malformed_request".into(), &400.into())
+    );
 }

@@ -44,7 +44,9 @@ async fn a_session_passes_with_its_identity_and_forged_ones_never_arrive() {
 async fn the_auth_service_hears_only_what_it_needs() {
     let (service, up) = (auth_service().await, Upstream::replying(ok("in")).await);
     let running = guarded(&service, &up).await;
-    let headers = format!("{GOOD}x-secret: 1\r\nx-forwarded-for: 6.6.6.6\r\nx-forwarded-uri: /public\r\norigin: http://chat.test\r\n");
+    let headers = format!(
+        "{GOOD}x-secret: 1\r\nx-forwarded-for: 6.6.6.6\r\nx-forwarded-uri: /public\r\norigin: http://chat.test\r\n"
+    );
     get(running.addr, "/private/a?b=c", &headers).await;
     let call = service.request().to_ascii_lowercase();
     assert!(call.starts_with("get /auth/verify http/1.1\r\n"), "{call}");
@@ -59,20 +61,33 @@ async fn the_auth_service_hears_only_what_it_needs() {
     ] {
         assert!(call.contains(line), "{line:?} is missing in {call}");
     }
-    assert!(!call.contains("x-secret") && !call.contains("theme") && !call.contains("6.6.6.6"), "{call}");
+    assert!(
+        !call.contains("x-secret") && !call.contains("theme") && !call.contains("6.6.6.6"),
+        "{call}"
+    );
 }
 
 #[tokio::test]
 async fn without_a_session_navigation_goes_to_login_and_all_else_is_401() {
     let (service, up) = (auth_service().await, Upstream::replying(ok("in")).await);
     let running = guarded(&service, &up).await;
-    for page in ["sec-fetch-mode: navigate\r\n", "accept: text/html,*/*\r\n", "accept: text/html\r\ncookie: session=old\r\n"] {
+    for page in [
+        "sec-fetch-mode: navigate\r\n",
+        "accept: text/html,*/*\r\n",
+        "accept: text/html\r\ncookie: session=old\r\n",
+    ] {
         let answer = get(running.addr, "/private/a?b=c", page).await;
         assert_eq!(answer.status, 303, "{page}");
         assert_eq!(answer.header("location"), Some("/login?next=/private/a%3Fb%3Dc"));
         assert_eq!(answer.header("cache-control"), Some("no-store"));
     }
-    for call in ["", "accept: */*\r\n", "sec-fetch-mode: cors\r\naccept: text/html\r\n", "authorization: Bearer bad\r\naccept: text/html\r\n", "cookie: session=old\r\n"] {
+    for call in [
+        "",
+        "accept: */*\r\n",
+        "sec-fetch-mode: cors\r\naccept: text/html\r\n",
+        "authorization: Bearer bad\r\naccept: text/html\r\n",
+        "cookie: session=old\r\n",
+    ] {
         let answer = get(running.addr, "/private/a", call).await;
         assert_eq!((answer.status, answer.code().as_str()), (401, "unauthenticated"), "{call}");
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
@@ -84,7 +99,11 @@ async fn without_a_session_navigation_goes_to_login_and_all_else_is_401() {
     assert_eq!(again.status, 200, "the refused body was read, so the connection goes on");
     let upgrade = "GET /private/ws HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\naccept: text/html\r\n\r\n";
     assert_eq!(Client::to(running.addr).await.ask(upgrade).await.status, 401);
-    assert!(up.requests().iter().all(|head| head.starts_with("GET /public")), "{:?}", up.requests());
+    assert!(
+        up.requests().iter().all(|head| head.starts_with("GET /public")),
+        "{:?}",
+        up.requests()
+    );
 }
 
 #[tokio::test]
@@ -99,7 +118,8 @@ async fn without_a_credential_nobody_is_asked() {
 async fn a_known_account_that_may_not_is_403() {
     let (service, up) = (auth_service().await, Upstream::replying(ok("in")).await);
     let running = guarded(&service, &up).await;
-    let answer = get(running.addr, "/private/", "cookie: session=banned\r\naccept: text/html\r\n").await;
+    let answer =
+        get(running.addr, "/private/", "cookie: session=banned\r\naccept: text/html\r\n").await;
     assert_eq!((answer.status, answer.code().as_str()), (403, "forbidden"));
 }
 
@@ -149,7 +169,11 @@ async fn an_auth_service_that_fails_closes_protected_routes_only() {
         let answer = get(running.addr, "/private/", GOOD).await;
         assert_eq!((answer.status, answer.code().as_str()), (503, "auth_unavailable"), "{broken}");
         assert!(answer.header("retry-after").is_some());
-        assert_eq!(get(running.addr, "/optional/", GOOD).await.status, 503, "not even optional ones open");
+        assert_eq!(
+            get(running.addr, "/optional/", GOOD).await.status,
+            503,
+            "not even optional ones open"
+        );
         assert_eq!(get(running.addr, "/public", GOOD).await.status, 200);
     }
 }
@@ -183,7 +207,10 @@ async fn a_decision_is_reused_for_the_same_credential_only() {
     let running = guarded(&service, &up).await;
     for _ in 0..5 {
         assert_eq!(get(running.addr, "/private/", GOOD).await.status, 200);
-        assert_eq!(get(running.addr, "/private/x", "cookie: session=good; theme=light\r\n").await.status, 200);
+        assert_eq!(
+            get(running.addr, "/private/x", "cookie: session=good; theme=light\r\n").await.status,
+            200
+        );
     }
     assert_eq!(service.requests().len(), 1);
     assert_eq!(get(running.addr, "/private/", "cookie: session=good2\r\n").await.status, 401);
@@ -216,7 +243,8 @@ async fn requests_that_need_the_same_decision_wait_for_one_call() {
             while conn.request().await.is_some() {
                 counter.fetch_add(1, Ordering::SeqCst);
                 wait.wait_for(|go| *go).await.unwrap();
-                conn.send("HTTP/1.1 200 OK\r\nx-chat-identity: id\r\ncontent-length: 0\r\n\r\n").await;
+                conn.send("HTTP/1.1 200 OK\r\nx-chat-identity: id\r\ncontent-length: 0\r\n\r\n")
+                    .await;
             }
         }
     })
@@ -224,7 +252,9 @@ async fn requests_that_need_the_same_decision_wait_for_one_call() {
     let up = Upstream::replying(ok("in")).await;
     let running = guarded(&service, &up).await;
     let addr = running.addr;
-    let asking: Vec<_> = (0..20).map(|_| tokio::spawn(async move { get(addr, "/private/", GOOD).await.status })).collect();
+    let asking: Vec<_> = (0..20)
+        .map(|_| tokio::spawn(async move { get(addr, "/private/", GOOD).await.status }))
+        .collect();
     eventually("the call", || calls.load(Ordering::SeqCst) == 1).await;
     go.send(true).unwrap();
     for one in asking {
@@ -236,15 +266,17 @@ async fn requests_that_need_the_same_decision_wait_for_one_call() {
 #[tokio::test]
 async fn an_identity_about_to_expire_is_not_handed_out_again() {
     let token = |left: i64| {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let now =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let exp = i64::try_from(now).unwrap() + left;
         format!("e30.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(format!("{{\"exp\":{exp}}}")))
     };
     for (left, calls) in [(60, 1), (15, 3)] {
         let token = token(left);
-        let service =
-            Upstream::replying(format!("HTTP/1.1 200 OK\r\nx-chat-identity: {token}\r\ncontent-length: 0\r\n\r\n"))
-                .await;
+        let service = Upstream::replying(format!(
+            "HTTP/1.1 200 OK\r\nx-chat-identity: {token}\r\ncontent-length: 0\r\n\r\n"
+        ))
+        .await;
         let up = Upstream::replying(ok("in")).await;
         let running = guarded(&service, &up).await;
         for _ in 0..3 {
@@ -260,7 +292,10 @@ async fn a_renewed_session_reaches_the_client_and_nothing_else_of_the_decision_d
         "HTTP/1.1 200 OK\r\nx-chat-identity: id\r\nset-cookie: session=new; HttpOnly\r\nx-internal: 1\r\ncontent-length: 2\r\n\r\nhi",
     )
     .await;
-    let up = Upstream::replying("HTTP/1.1 200 OK\r\nx-chat-identity: leak\r\ncontent-length: 2\r\n\r\nin").await;
+    let up = Upstream::replying(
+        "HTTP/1.1 200 OK\r\nx-chat-identity: leak\r\ncontent-length: 2\r\n\r\nin",
+    )
+    .await;
     let running = guarded(&service, &up).await;
     let answer = get(running.addr, "/private/", GOOD).await;
     assert_eq!(answer.header("set-cookie"), Some("session=new; HttpOnly"));
@@ -273,7 +308,9 @@ async fn a_renewed_session_reaches_the_client_and_nothing_else_of_the_decision_d
 async fn two_session_cookies_are_refused() {
     let (service, up) = (auth_service().await, Upstream::replying(ok("in")).await);
     let running = guarded(&service, &up).await;
-    for headers in ["cookie: session=bad; session=good\r\n", "cookie: session=good\r\ncookie: session=bad\r\n"] {
+    for headers in
+        ["cookie: session=bad; session=good\r\n", "cookie: session=good\r\ncookie: session=bad\r\n"]
+    {
         let answer = get(running.addr, "/private/", headers).await;
         assert_eq!((answer.status, answer.code().as_str()), (400, "doubled_credential"));
     }
@@ -284,7 +321,9 @@ async fn another_sites_page_may_not_use_the_session() {
     let (service, up) = (auth_service().await, Upstream::replying(ok("in")).await);
     let running = guarded(&service, &up).await;
     let post = |headers: &str| {
-        let request = format!("POST /private/ HTTP/1.1\r\nhost: chat.test\r\n{GOOD}{headers}content-length: 0\r\n\r\n");
+        let request = format!(
+            "POST /private/ HTTP/1.1\r\nhost: chat.test\r\n{GOOD}{headers}content-length: 0\r\n\r\n"
+        );
         async move { Client::to(running.addr).await.ask(request).await.status }
     };
     assert_eq!(post("sec-fetch-site: cross-site\r\n").await, 403);
@@ -292,7 +331,9 @@ async fn another_sites_page_may_not_use_the_session() {
     assert_eq!(post("sec-fetch-site: same-origin\r\norigin: http://chat.test\r\n").await, 200);
     assert_eq!(post("origin: http://chat.test\r\n").await, 200);
     assert_eq!(post("").await, 200);
-    let upgrade = format!("GET /private/ws HTTP/1.1\r\nhost: chat.test\r\n{GOOD}origin: http://evil.test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+    let upgrade = format!(
+        "GET /private/ws HTTP/1.1\r\nhost: chat.test\r\n{GOOD}origin: http://evil.test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
+    );
     let answer = Client::to(running.addr).await.ask(upgrade).await;
     assert_eq!((answer.status, answer.code().as_str()), (403, "cross_site"));
 }
@@ -302,12 +343,24 @@ async fn no_spelling_of_a_protected_path_gets_around_the_session() {
     let (service, up) = (auth_service().await, Upstream::replying(ok("in")).await);
     let running = guarded(&service, &up).await;
     for path in [
-        "/pub/../private/a", "/pub/%2e%2e/private/a", "/pub/%252e%252e/private/a", "//private/a", "/private%2fa",
-        "/%70rivate/a", "/private/../private/a", "/./private/a", "/private//a", "/public\\..\\private",
+        "/pub/../private/a",
+        "/pub/%2e%2e/private/a",
+        "/pub/%252e%252e/private/a",
+        "//private/a",
+        "/private%2fa",
+        "/%70rivate/a",
+        "/private/../private/a",
+        "/./private/a",
+        "/private//a",
+        "/public\\..\\private",
         "http://chat.test/private/a",
     ] {
         let answer = get(running.addr, path, "").await;
         let reached = up.requests().pop().unwrap_or_default();
-        assert!(answer.status >= 400 || !reached.contains("private"), "{path}: {} {reached}", answer.status);
+        assert!(
+            answer.status >= 400 || !reached.contains("private"),
+            "{path}: {} {reached}",
+            answer.status
+        );
     }
 }

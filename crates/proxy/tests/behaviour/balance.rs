@@ -4,7 +4,11 @@ use super::support::{Client, Upstream, eventually, get, ok, proxy};
 
 #[tokio::test]
 async fn round_robin_takes_servers_in_turn() {
-    let servers = [Upstream::replying(ok("a")).await, Upstream::replying(ok("b")).await, Upstream::replying(ok("c")).await];
+    let servers = [
+        Upstream::replying(ok("a")).await,
+        Upstream::replying(ok("b")).await,
+        Upstream::replying(ok("c")).await,
+    ];
     let addrs: Vec<_> = servers.iter().map(|up| up.addr).collect();
     let running = proxy().upstream("main", &addrs, "").route("/*", "main", "").start();
     for _ in 0..9 {
@@ -31,7 +35,10 @@ async fn least_connections_avoids_a_server_that_is_busy() {
         let mut client = Client::to(running.addr).await;
         let before = free.requests().len();
         client.send("GET /hold HTTP/1.1\r\nhost: a\r\n\r\n").await;
-        eventually("a server to get it", || !busy.requests().is_empty() || free.requests().len() > before).await;
+        eventually("a server to get it", || {
+            !busy.requests().is_empty() || free.requests().len() > before
+        })
+        .await;
         held.push(client);
     }
     for _ in 0..6 {
@@ -67,7 +74,11 @@ async fn a_sick_server_is_taken_out_and_put_back() {
     .await;
     let running = proxy()
         .admin()
-        .upstream("main", &[sick.addr], "health = { path = \"/health\", interval = \"100ms\", timeout = \"1s\" }")
+        .upstream(
+            "main",
+            &[sick.addr],
+            "health = { path = \"/health\", interval = \"100ms\", timeout = \"1s\" }",
+        )
         .route("/*", "main", "")
         .start();
     let admin = running.proxy.admin().unwrap();

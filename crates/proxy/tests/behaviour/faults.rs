@@ -92,7 +92,11 @@ async fn nonsense_from_a_server_is_a_bad_gateway() {
         let up = Upstream::replying(nonsense).await;
         let running = proxy().to(&up).start();
         let answer = get(running.addr, "/", "").await;
-        assert_eq!((answer.status, answer.code().as_str()), (502, "upstream_invalid"), "{nonsense:?}");
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (502, "upstream_invalid"),
+            "{nonsense:?}"
+        );
     }
 }
 
@@ -143,7 +147,7 @@ async fn a_server_that_does_not_answer_in_time_is_504() {
         assert!(conn.is_closed().await, "the proxy hangs up");
     })
     .await;
-    let running = proxy().to_with(&up, "response_timeout = \"100ms\"").start();
+    let running = proxy().only(&up, "response_timeout = \"100ms\"").start();
     let mut client = Client::to(running.addr).await;
     let answer = client.ask("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert_eq!((answer.status, answer.code().as_str()), (504, "upstream_timeout"));
@@ -162,11 +166,11 @@ async fn a_truncated_answer_never_looks_complete() {
             conn.bytes(1).await;
         })
         .await;
-        let running = proxy().to_with(&up, "body_idle_timeout = \"100ms\"").start();
+        let running = proxy().only(&up, "body_idle_timeout = \"100ms\"").start();
         let mut client = Client::to(running.addr).await;
         client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         assert_eq!(client.head().await.status, 200);
-        let rest = String::from_utf8(client.to_end().await).unwrap();
+        let rest = String::from_utf8(client.rest().await).unwrap();
         assert!(rest.contains("half") && !rest.ends_with("0\r\n\r\n"), "{rest:?}");
         // All at once: nothing or a part, but never the whole.
         let up = Upstream::scripted(move |mut conn| async move {
@@ -177,7 +181,7 @@ async fn a_truncated_answer_never_looks_complete() {
         let running = proxy().to(&up).start();
         let mut client = Client::to(running.addr).await;
         client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-        let all = String::from_utf8(client.to_end().await).unwrap();
+        let all = String::from_utf8(client.rest().await).unwrap();
         assert!(!all.ends_with("0\r\n\r\n"), "{all:?}");
     }
 }
@@ -190,11 +194,11 @@ async fn a_server_that_falls_silent_in_its_answer_is_given_up() {
         assert!(conn.is_closed().await);
     })
     .await;
-    let running = proxy().to_with(&up, "body_idle_timeout = \"100ms\"").start();
+    let running = proxy().only(&up, "body_idle_timeout = \"100ms\"").start();
     let mut client = Client::to(running.addr).await;
     client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     client.head().await;
-    assert_eq!(client.to_end().await, b"half");
+    assert_eq!(client.rest().await, b"half");
 }
 
 #[tokio::test]
@@ -250,7 +254,9 @@ async fn an_upload_that_breaks_off_is_not_passed_off_as_complete() {
     .await;
     let running = proxy().to(&up).start();
     let mut client = Client::to(running.addr).await;
-    client.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n").await;
+    client
+        .send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+        .await;
     eventually("the request", || up.requests().len() == 1).await;
     drop(client);
     eventually("the end", || seen.load(Ordering::SeqCst) == 1).await;
@@ -275,7 +281,7 @@ async fn connections_to_a_server_are_capped() {
         assert!(conn.is_closed().await);
     })
     .await;
-    let running = proxy().to_with(&up, "max_connections = 1").start();
+    let running = proxy().only(&up, "max_connections = 1").start();
     let mut first = Client::to(running.addr).await;
     first.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     eventually("the first request", || up.requests().len() == 1).await;
@@ -287,7 +293,11 @@ async fn connections_to_a_server_are_capped() {
 async fn surplus_bytes_behind_an_answer_end_its_connection() {
     let up = Upstream::scripted(|mut conn| async move {
         while conn.request().await.is_some() {
-            conn.send(format!("{}HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nevil!", ok(&conn.number.to_string()))).await;
+            conn.send(format!(
+                "{}HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nevil!",
+                ok(&conn.number.to_string())
+            ))
+            .await;
         }
     })
     .await;

@@ -6,7 +6,9 @@ use super::support::{Client, Upstream, get, ok, proxy};
 async fn a_request_arrives_with_the_headers_of_a_gateway() {
     let up = Upstream::replying(ok("hello")).await;
     let running = proxy().to(&up).start();
-    let answer = get(running.addr, "/a?b=c", "x-mine: 1\r\nconnection: x-hop, keep-alive\r\nx-hop: 1\r\n").await;
+    let answer =
+        get(running.addr, "/a?b=c", "x-mine: 1\r\nconnection: x-hop, keep-alive\r\nx-hop: 1\r\n")
+            .await;
     assert_eq!((answer.status, answer.text()), (200, "hello"));
     let head = up.request().to_ascii_lowercase();
     assert!(head.starts_with("get /a?b=c http/1.1\r\n"), "{head}");
@@ -72,7 +74,10 @@ async fn answers_without_a_body_keep_their_headers_and_the_connection() {
 
 #[tokio::test]
 async fn an_http_1_0_client_gets_a_body_it_can_frame() {
-    let up = Upstream::replying("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n").await;
+    let up = Upstream::replying(
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    )
+    .await;
     let running = proxy().to(&up).start();
     let mut client = Client::to(running.addr).await;
     let answer = client.ask("GET / HTTP/1.0\r\nhost: a\r\n\r\n").await;
@@ -84,12 +89,19 @@ async fn an_http_1_0_client_gets_a_body_it_can_frame() {
 #[tokio::test]
 async fn a_date_is_added_only_when_the_server_gave_none() {
     let up = Upstream::answering(|head| {
-        let date = if head.starts_with("GET /own") { "date: Thu, 01 Jan 1970 00:00:00 GMT\r\n" } else { "" };
+        let date = if head.starts_with("GET /own") {
+            "date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
+        } else {
+            ""
+        };
         format!("HTTP/1.1 200 OK\r\n{date}content-length: 0\r\n\r\n")
     })
     .await;
     let running = proxy().to(&up).start();
-    assert_eq!(get(running.addr, "/own", "").await.header("date"), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
+    assert_eq!(
+        get(running.addr, "/own", "").await.header("date"),
+        Some("Thu, 01 Jan 1970 00:00:00 GMT")
+    );
     assert!(get(running.addr, "/none", "").await.header("date").is_some());
 }
 
@@ -104,7 +116,8 @@ async fn what_has_no_route_is_404_and_says_so() {
 
 #[tokio::test]
 async fn the_most_specific_route_wins() {
-    let (chat, pages) = (Upstream::replying(ok("chat")).await, Upstream::replying(ok("pages")).await);
+    let (chat, pages) =
+        (Upstream::replying(ok("chat")).await, Upstream::replying(ok("pages")).await);
     let running = proxy()
         .upstream("pages", &[pages.addr], "")
         .upstream("chat", &[chat.addr], "")
@@ -121,7 +134,8 @@ async fn a_body_longer_than_the_route_allows_is_413() {
     let running =
         proxy().upstream("main", &[up.addr], "").route("/*", "main", "max_body = 10").start();
     let mut client = Client::to(running.addr).await;
-    let declared = client.ask("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 11\r\n\r\n01234567890").await;
+    let declared =
+        client.ask("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 11\r\n\r\n01234567890").await;
     assert_eq!((declared.status, declared.code().as_str()), (413, "body_too_large"));
     assert!(up.requests().is_empty(), "what is declared too long isn't even begun");
     let mut client = Client::to(running.addr).await;
@@ -130,7 +144,8 @@ async fn a_body_longer_than_the_route_allows_is_413() {
         .await;
     assert_eq!((undeclared.status, undeclared.code().as_str()), (413, "body_too_large"));
     let mut client = Client::to(running.addr).await;
-    let fits = client.ask("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n0123456789").await;
+    let fits =
+        client.ask("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n0123456789").await;
     assert_eq!(fits.status, 200);
 }
 

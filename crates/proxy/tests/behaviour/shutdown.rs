@@ -53,7 +53,9 @@ async fn live_streams_and_tunnels_do_not_hold_up_the_end() {
     events.send("GET /events HTTP/1.1\r\nhost: a\r\n\r\n").await;
     events.head().await;
     let mut socket = Client::to(running.addr).await;
-    socket.send("GET /ws HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n").await;
+    socket
+        .send("GET /ws HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+        .await;
     assert_eq!(socket.head().await.status, 101);
     let started = Instant::now();
     soon("the end", running.proxy.shutdown()).await;

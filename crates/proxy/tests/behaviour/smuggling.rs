@@ -7,7 +7,10 @@ async fn ambiguous_framing_is_refused_and_ends_the_connection() {
     let up = Upstream::replying(ok("in")).await;
     let running = proxy().to(&up).start();
     for (request, statuses) in [
-        ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n", &[400][..]),
+        (
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
+            &[400][..],
+        ),
         ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: +5\r\n\r\n", &[400]),
         ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n", &[400]),
         ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999999999999999\r\n\r\n", &[400]),
@@ -46,7 +49,10 @@ async fn a_missing_doubled_or_malformed_host_is_refused() {
 async fn chunked_wins_over_a_length_and_only_one_framing_goes_on() {
     let up = Upstream::scripted(|mut conn| async move {
         let head = conn.request().await.unwrap().to_ascii_lowercase();
-        assert!(head.contains("transfer-encoding: chunked") && !head.contains("content-length"), "{head}");
+        assert!(
+            head.contains("transfer-encoding: chunked") && !head.contains("content-length"),
+            "{head}"
+        );
         assert_eq!(conn.bytes(13).await, b"3\r\nabc\r\n0\r\n\r\n");
         conn.send(ok("one")).await;
         assert!(conn.is_closed().await || conn.number > 0);
@@ -58,7 +64,7 @@ async fn chunked_wins_over_a_length_and_only_one_framing_goes_on() {
         .ask("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n")
         .await;
     assert_eq!(answer.text(), "one");
-    client.to_end().await;
+    client.rest().await;
     assert!(up.requests().iter().all(|head| !head.contains("smuggled")), "{:?}", up.requests());
 }
 
@@ -66,7 +72,9 @@ async fn chunked_wins_over_a_length_and_only_one_framing_goes_on() {
 async fn connect_and_trace_are_refused() {
     let up = Upstream::replying(ok("in")).await;
     let running = proxy().to(&up).start();
-    for request in ["CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\n\r\n", "TRACE / HTTP/1.1\r\nhost: a\r\n\r\n"] {
+    for request in
+        ["CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\n\r\n", "TRACE / HTTP/1.1\r\nhost: a\r\n\r\n"]
+    {
         let answer = Client::to(running.addr).await.ask(request).await;
         assert_eq!(answer.status, 405, "{request}");
         assert!(answer.header("allow").is_some());
@@ -78,7 +86,8 @@ async fn a_head_that_is_too_long_is_431() {
     let up = Upstream::replying(ok("in")).await;
     let running = proxy().server("max_head_bytes = 8192").to(&up).start();
     let mut client = Client::to(running.addr).await;
-    let answer = client.ask(format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "y".repeat(20_000))).await;
+    let answer =
+        client.ask(format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "y".repeat(20_000))).await;
     assert_eq!(answer.status, 431);
 }
 
@@ -89,7 +98,10 @@ async fn a_refused_body_is_never_read_as_the_next_request() {
     let hidden = "GET /in/smuggled HTTP/1.1\r\nhost: a\r\n\r\n";
     let mut client = Client::to(running.addr).await;
     let refused = client
-        .ask(format!("POST /out HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{hidden}", hidden.len()))
+        .ask(format!(
+            "POST /out HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{hidden}",
+            hidden.len()
+        ))
         .await;
     assert_eq!(refused.status, 404);
     assert_eq!(client.ask("GET /in/real HTTP/1.1\r\nhost: a\r\n\r\n").await.status, 200);
@@ -104,7 +116,9 @@ async fn an_unknown_expectation_is_417_and_a_known_one_is_met() {
     let answer = client.ask("GET / HTTP/1.1\r\nhost: a\r\nexpect: coffee\r\n\r\n").await;
     assert_eq!(answer.status, 417);
     let mut client = Client::to(running.addr).await;
-    client.send("POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n").await;
+    client
+        .send("POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n")
+        .await;
     assert_eq!(client.head().await.status, 100);
     client.send("hi").await;
     assert_eq!(client.response().await.text(), "in");

@@ -45,13 +45,14 @@ async fn a_silent_event_stream_outlives_the_idle_limit_of_bodies() {
         let wait = wait.clone();
         async move {
             conn.request().await.unwrap();
-            conn.send("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n\r\n").await;
+            conn.send("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n\r\n")
+                .await;
             wait.lock().await.take().unwrap().await.unwrap();
             conn.send("data: late\n\n").await;
         }
     })
     .await;
-    let running = proxy().to_with(&up, "body_idle_timeout = \"50ms\"").start();
+    let running = proxy().only(&up, "body_idle_timeout = \"50ms\"").start();
     let mut client = Client::to(running.addr).await;
     client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     client.head().await;
@@ -143,7 +144,8 @@ async fn a_slow_server_slows_the_client_down_instead_of_filling_the_proxy() {
     go.send(()).unwrap();
     let _write = soon("the upload", sending).await.unwrap();
     let mut answer = vec![0; 1024];
-    let read = soon("the answer", tokio::io::AsyncReadExt::read(&mut read, &mut answer)).await.unwrap();
+    let read =
+        soon("the answer", tokio::io::AsyncReadExt::read(&mut read, &mut answer)).await.unwrap();
     assert!(String::from_utf8_lossy(&answer[..read]).ends_with(&PLENTY.to_string()));
 }
 
@@ -171,7 +173,8 @@ async fn a_client_that_leaves_takes_its_stream_from_the_server() {
         let counter = counter.clone();
         async move {
             conn.request().await.unwrap();
-            conn.send("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: x\n\n").await;
+            conn.send("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: x\n\n")
+                .await;
             assert!(conn.is_closed().await);
             counter.fetch_add(1, Ordering::SeqCst);
         }
@@ -189,7 +192,8 @@ async fn a_client_that_leaves_takes_its_stream_from_the_server() {
 async fn an_early_answer_arrives_though_the_client_is_still_sending() {
     let up = Upstream::scripted(|mut conn| async move {
         conn.request().await.unwrap();
-        conn.send("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno").await;
+        conn.send("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno")
+            .await;
         // Closed with the upload unread, as servers do.
     })
     .await;

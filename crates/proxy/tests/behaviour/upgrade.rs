@@ -11,7 +11,10 @@ sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 async fn bytes_flow_both_ways_and_those_behind_the_heads_come_first() {
     let up = Upstream::scripted(|mut conn| async move {
         let head = conn.request().await.unwrap().to_ascii_lowercase();
-        assert!(head.contains("connection: upgrade\r\n") && head.contains("upgrade: websocket\r\n"), "{head}");
+        assert!(
+            head.contains("connection: upgrade\r\n") && head.contains("upgrade: websocket\r\n"),
+            "{head}"
+        );
         assert!(head.contains("sec-websocket-key: dghlihnhbxbszsbub25jzq==\r\n"), "{head}");
         // The first frame rides in the same segment as the head.
         conn.send(format!("{AGREED}welcome")).await;
@@ -43,7 +46,11 @@ async fn nothing_of_the_client_goes_on_before_the_server_agrees() {
     .await;
     let running = proxy().to(&up).start();
     let mut client = Client::to(running.addr).await;
-    client.send(format!("{HANDSHAKE}GET /smuggled HTTP/1.1\r\nhost: chat.test\r\nx-chat-identity: root\r\n\r\n")).await;
+    client
+        .send(format!(
+            "{HANDSHAKE}GET /smuggled HTTP/1.1\r\nhost: chat.test\r\nx-chat-identity: root\r\n\r\n"
+        ))
+        .await;
     let refused = client.response().await;
     assert_eq!((refused.status, refused.text()), (403, "no"));
     // What follows is a request of its own, cleaned like any other.
@@ -123,7 +130,7 @@ async fn each_direction_closes_by_itself() {
     client.head().await;
     client.send("last words").await;
     tokio::io::AsyncWriteExt::shutdown(&mut client.stream).await.unwrap();
-    assert_eq!(client.to_end().await, b"got last words");
+    assert_eq!(client.rest().await, b"got last words");
 }
 
 #[tokio::test]
@@ -156,7 +163,7 @@ async fn a_silent_tunnel_is_closed_after_its_idle_time() {
         assert!(conn.is_closed().await);
     })
     .await;
-    let running = proxy().to_with(&up, "tunnel_idle = \"100ms\"").start();
+    let running = proxy().only(&up, "tunnel_idle = \"100ms\"").start();
     let mut client = Client::to(running.addr).await;
     client.send(HANDSHAKE).await;
     client.head().await;

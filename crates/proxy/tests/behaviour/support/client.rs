@@ -69,7 +69,7 @@ impl Client {
             if let Some(at) = find(&self.buffer, b"\r\n\r\n") {
                 break at + 4;
             }
-            assert!(self.fill().await > 0, "closed before a head: {:?}", self.rest());
+            assert!(self.fill().await > 0, "closed before a head: {:?}", self.unread());
         };
         let head = String::from_utf8(self.buffer.drain(..end).collect()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -101,7 +101,7 @@ impl Client {
                 let length = length.parse().unwrap();
                 response.body = self.exactly(length).await;
             }
-            None => response.body = self.to_end().await,
+            None => response.body = self.rest().await,
         }
         response
     }
@@ -128,7 +128,7 @@ impl Client {
     }
 
     /// All that comes until the connection is closed; a reset counts as the end.
-    pub(crate) async fn to_end(&mut self) -> Vec<u8> {
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
         while self.fill().await > 0 {}
         std::mem::take(&mut self.buffer)
     }
@@ -142,7 +142,7 @@ impl Client {
         soon("bytes from the proxy", self.stream.read_buf(&mut self.buffer)).await.unwrap_or(0)
     }
 
-    fn rest(&self) -> String {
+    fn unread(&self) -> String {
         String::from_utf8_lossy(&self.buffer).into_owned()
     }
 }

@@ -16,7 +16,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The result, or a failed test instead of one that hangs.
 pub(crate) async fn soon<F: Future>(what: &str, future: F) -> F::Output {
-    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain: {what}"))
 }
 
 /// Waits for a fact that another thread brings about.

@@ -37,8 +37,11 @@ impl Builder {
     /// A line of `[server]`.
     pub(crate) fn server(mut self, line: &str) -> Self {
         let key = line.split_once('=').unwrap().0;
-        self.server =
-            self.server.lines().filter(|had| !had.starts_with(key)).fold(String::new(), |all, had| all + had + "\n");
+        self.server = self
+            .server
+            .lines()
+            .filter(|had| !had.starts_with(key))
+            .fold(String::new(), |all, had| all + had + "\n");
         self.server += line;
         self.server.push('\n');
         self
@@ -53,17 +56,20 @@ impl Builder {
 
     /// A route, with more lines for its section.
     pub(crate) fn route(mut self, path: &str, upstream: &str, lines: &str) -> Self {
-        let _ = write!(self.routes, "[[hosts.routes]]\npath = \"{path}\"\nupstream = \"{upstream}\"\n{lines}\n");
+        let _ = write!(
+            self.routes,
+            "[[hosts.routes]]\npath = \"{path}\"\nupstream = \"{upstream}\"\n{lines}\n"
+        );
         self
     }
 
     /// All paths to one server.
     pub(crate) fn to(self, upstream: &Upstream) -> Self {
-        self.to_with(upstream, "")
+        self.only(upstream, "")
     }
 
     /// All paths to one server, with more lines for the upstream's section.
-    pub(crate) fn to_with(self, upstream: &Upstream, lines: &str) -> Self {
+    pub(crate) fn only(self, upstream: &Upstream, lines: &str) -> Self {
         self.upstream("main", &[upstream.addr], lines).route("/*", "main", "")
     }
 
@@ -87,7 +93,8 @@ impl Builder {
         let text = format!(
             "[server]\nlisten = [\"127.0.0.1:0\"]\n{server}{auth}{upstreams}[[hosts]]\nnames = [\"*\"]\n{routes}"
         );
-        let loaded = Config::parse(&text, "proxy.conf").unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let loaded =
+            Config::parse(&text, "proxy.conf").unwrap_or_else(|error| panic!("{error}\n{text}"));
         let proxy = Proxy::bind(loaded.config, options).unwrap();
         Running { addr: proxy.addr(), proxy }
     }

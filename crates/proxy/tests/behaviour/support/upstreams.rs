@@ -86,7 +86,8 @@ impl Upstream {
             let answer = answer.clone();
             async move {
                 while let Some(head) = conn.request().await {
-                    let length = header(&head, "content-length").map_or(0, |it| it.parse().unwrap());
+                    let length =
+                        header(&head, "content-length").map_or(0, |it| it.parse().unwrap());
                     let _ = conn.bytes(length).await;
                     conn.send(answer(&head)).await;
                 }
@@ -155,7 +156,8 @@ impl Conn {
 
     /// Whether the proxy closes the connection without another byte.
     pub(crate) async fn is_closed(&mut self) -> bool {
-        self.buffer.is_empty() && matches!(self.stream.read_buf(&mut self.buffer).await, Ok(0) | Err(_))
+        self.buffer.is_empty()
+            && matches!(self.stream.read_buf(&mut self.buffer).await, Ok(0) | Err(_))
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -178,11 +180,13 @@ pub(crate) async fn auth_service() -> Upstream {
         let cookie = header(head, "cookie").unwrap_or_default();
         let bearer = header(head, "authorization").unwrap_or_default();
         if cookie == "session=good" || bearer == "Bearer good" {
-            "HTTP/1.1 200 OK\r\nx-chat-identity: e30.identity.c2ln\r\ncontent-length: 0\r\n\r\n".into()
+            "HTTP/1.1 200 OK\r\nx-chat-identity: e30.identity.c2ln\r\ncontent-length: 0\r\n\r\n"
+                .into()
         } else if cookie == "session=banned" {
             "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n".into()
         } else {
-            "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer\r\ncontent-length: 0\r\n\r\n".into()
+            "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer\r\ncontent-length: 0\r\n\r\n"
+                .into()
         }
     })
     .await

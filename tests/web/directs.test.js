@@ -39,6 +39,11 @@ test('delivered never becomes queued again', () => {
   assert.equal(mergeRecord(queued, { ...queued, delivery: 'delivered' }).delivery, 'delivered');
 });
 
+test('a queued message that the tracker has forgotten is told as expired', () => {
+  const queued = recordOf(direct('1', 'alice', 'bob'), 'alice', 'queued');
+  assert.equal(mergeRecord(queued, { ...queued, delivery: 'unknown' }).delivery, 'unknown');
+});
+
 test('only own messages that wait are asked about', () => {
   const talks = new Map();
   place(talks, recordOf(direct('1', 'alice', 'bob'), 'alice', 'queued'));

@@ -9,18 +9,16 @@
  */
 
 import { backoff } from '../core/backoff.js';
-import { directKey, place as placeRecord, recordOf, talkWith, unseen } from '../core/directs.js';
+import { recordOf, talkWith, unseen } from '../core/directs.js';
 import { applyEvent, createModel, takeMessage, unreadOf } from '../core/model.js';
-import { fold, messageId, samePeer } from '../core/names.js';
+import { messageId } from '../core/names.js';
 import { Outbox, verdictOf } from '../core/outbox.js';
 import { hashOf, samePlace } from '../core/route.js';
 import { ApiError, get, post } from '../net/api.js';
 import { Live } from '../net/live.js';
+import { Mail } from './mail.js';
 import { Sync } from './sync.js';
 import { Tabs } from './tabs.js';
-
-/** So many deliveries are remembered for answers that come late. */
-const REMEMBERED = 1000;
 
 export class Chat extends EventTarget {
   /** @type {Place|null} */
@@ -30,11 +28,6 @@ export class Chat extends EventTarget {
   #changing = false;
   #sendAttempt = 0;
   #readTimer = 0;
-  /**
-   * Own direct messages (by key) known to be delivered: the news may be faster than the answer to sending.
-   * @type {Set<string>}
-   */
-  #delivered = new Set();
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #retryTimer;
 
@@ -56,8 +49,9 @@ export class Chat extends EventTarget {
       signin: () => this.live.signedOut(),
     });
     this.sync = new Sync(this);
+    this.mail = new Mail(this);
     this.tabs = new Tabs(account.username, {
-      direct: (record) => this.#place(record),
+      direct: (record) => this.mail.place(record),
       settled: (id) => this.outbox.settle(id),
     });
     this.live = new Live({
@@ -69,7 +63,7 @@ export class Chat extends EventTarget {
 
   /** Shows what this browser kept, then connects; the stream's greeting starts the first load. */
   async start() {
-    for (const record of await this.store.directs()) placeRecord(this.model.talks, record);
+    await this.mail.restore();
     this.outbox.restore(await this.store.outbox());
     for (const type of ['visibilitychange', 'focus']) document.addEventListener(type, () => this.considerRead());
     addEventListener('focus', () => this.considerRead());
@@ -111,13 +105,13 @@ export class Chat extends EventTarget {
       case 'own-message':
         return this.outbox.settle(effect.id);
       case 'store-direct':
-        return void this.takeDirects([effect.message]);
+        return void this.mail.take([effect.message]);
       case 'delivered':
-        return void this.#wasDelivered(effect.id);
+        return void this.mail.delivered(effect.id);
       case 'left':
         return void (samePlace(this.active, { kind: 'channel', name: effect.channel }) && this.goHome());
       case 'arrived':
-        return this.#arrived({ kind: 'channel', name: effect.channel }, effect.message.from, effect.message.message, effect.message.seq);
+        return this.arrived({ kind: 'channel', name: effect.channel }, effect.message.from, effect.message.message, effect.message.seq);
     }
   }
 
@@ -178,7 +172,7 @@ export class Chat extends EventTarget {
    * @param {string} text
    * @param {number|string} mark  `seq` or record key
    */
-  #arrived(place, from, text, mark) {
+  arrived(place, from, text, mark) {
     const here = samePlace(this.active, place);
     if (here && !this.reading) {
       if (typeof mark === 'number') {
@@ -268,7 +262,7 @@ export class Chat extends EventTarget {
       return;
     }
     const direct = { id, from: this.model.me, to: target, message: text, timestamp: answer.timestamp };
-    await this.#keep([recordOf(direct, this.model.me, answer.delivery)]);
+    await this.mail.keep([recordOf(direct, this.model.me, answer.delivery)]);
   }
 
   /** @param {number|undefined} after */
@@ -277,81 +271,5 @@ export class Chat extends EventTarget {
     const delay = after ?? backoff(this.#sendAttempt, Math.random());
     this.#sendAttempt += 1;
     this.#retryTimer = setTimeout(() => void this.outbox.flush(), delay);
-  }
-
-  // --- direct messages -----------------------------------------------------------------------------
-
-  /**
-   * Keeps direct messages on disk first, then tells the tracker that it may forget them.
-   * @param {import('../types.js').DirectMessage[]} messages
-   */
-  async takeDirects(messages) {
-    const me = this.model.me;
-    const stored = await this.#keep(messages.map((message) => recordOf(message, me)));
-    for (const message of messages) if (samePeer(message.from, me)) this.outbox.settle(message.id);
-    if (!stored || !this.store.durable) return;
-    const refs = messages.filter((message) => samePeer(message.to, me)).map(({ from, id }) => ({ from, id }));
-    // Without an answer the message comes again with the mailbox, and is acknowledged then.
-    if (refs.length > 0) await post('/chat/mailbox/ack', { messages: refs }).catch(() => undefined);
-  }
-
-  /**
-   * @param {import('../core/directs.js').DirectRecord[]} records
-   * @returns {Promise<boolean>} whether they are on disk
-   */
-  async #keep(records) {
-    let kept = records;
-    let stored = true;
-    try {
-      kept = await this.store.putDirects(records);
-    } catch {
-      stored = false;
-    }
-    for (const record of kept) {
-      this.tabs.direct(record);
-      if (this.#place(record) && !record.seen) {
-        this.#arrived({ kind: 'direct', name: this.#nameOf(record.peer) }, record.from, record.message, record.key);
-      }
-    }
-    const ahead = kept.filter((record) => record.delivery === 'queued' && this.#delivered.has(record.key));
-    if (ahead.length > 0) await this.#keep(ahead.map((record) => ({ ...record, delivery: 'delivered' })));
-    return stored;
-  }
-
-  /**
-   * The spelling of the open conversation, if it is this peer's, else the talk's own.
-   * @param {string} peer folded
-   */
-  #nameOf(peer) {
-    if (this.active?.kind === 'direct' && fold(this.active.name) === peer) return this.active.name;
-    return talkWith(this.model.talks, peer).peer;
-  }
-
-  /** @param {import('../core/directs.js').DirectRecord} record */
-  #place(record) {
-    const fresh = placeRecord(this.model.talks, record);
-    this.changed();
-    return fresh;
-  }
-
-  /** @param {string} id */
-  async #wasDelivered(id) {
-    this.#delivered.add(directKey(this.model.me, id));
-    if (this.#delivered.size > REMEMBERED) for (const oldest of this.#delivered.values()) {
-      this.#delivered.delete(oldest);
-      break;
-    }
-    await this.states([{ id, delivery: 'delivered' }]);
-  }
-
-  /**
-   * Takes what the tracker says about own direct messages.
-   * @param {import('../types.js').Deliveries['deliveries']} deliveries
-   */
-  async states(deliveries) {
-    const key = new Map(deliveries.map(({ id, delivery }) => [directKey(this.model.me, id), delivery]));
-    const records = [...this.model.talks.values()].flatMap((talk) => talk.records).filter((record) => key.has(record.key));
-    const fresh = records.map((record) => ({ ...record, delivery: key.get(record.key) }));
-    if (fresh.length > 0) await this.#keep(fresh);
   }
 }

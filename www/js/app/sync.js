@@ -145,7 +145,7 @@ export class Sync {
       for (;;) {
         const box = /** @type {import('../types.js').Mailbox} */ (await get('/chat/mailbox', { limit: LONGEST_PAGE }));
         if (box.messages.length === 0) return;
-        await this.#chat.takeDirects(box.messages);
+        await this.#chat.mail.take(box.messages);
         // What can't be stored is not acknowledged, and would come again for ever.
         if (!box.more || !this.#chat.store.durable) return;
       }
@@ -159,7 +159,7 @@ export class Sync {
       const ids = queued.slice(at, at + IDS_PER_CALL).map((record) => record.id);
       /** @type {import('../types.js').Deliveries|null} */
       const answer = await post('/chat/direct/status', { ids }).then((one) => /** @type {any} */ (one), () => null);
-      if (answer) await this.#chat.states(answer.deliveries);
+      if (answer) await this.#chat.mail.states(answer.deliveries);
     }
   }
 

@@ -46,7 +46,7 @@ export function recordOf(message, me, delivery) {
 }
 
 /** How far a state is: a late answer never takes a message back. */
-const RANK = { unknown: 0, queued: 1, delivered: 2 };
+const RANK = { queued: 0, unknown: 1, delivered: 2 };
 
 /**
  * What to keep when a message comes a second time.

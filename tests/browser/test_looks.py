@@ -134,6 +134,11 @@ def test_on_a_phone_the_panels_come_over_the_messages_and_nothing_overflows(visi
     page.locator("#menu").click()
     ana.open("general")
     expect(page.locator("#sidebar")).to_be_hidden()
+    # What is unread elsewhere shows on the button that leads there.
+    ben = visit("ben")
+    ben.write_to("ana")
+    ben.say("psst")
+    expect(page.get_by_role("button", name="Conversations, 1 unread message")).to_be_visible()
     assert page.evaluate(fits)
 
 

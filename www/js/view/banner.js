@@ -32,7 +32,7 @@ export function bannerView(chat) {
       return;
     }
     if (since === 0) since = Date.now();
-    if (state !== 'signed-out' && Date.now() - since < SILENT_MS) return;
+    if (state !== 'signed-out' && state !== 'offline' && Date.now() - since < SILENT_MS) return;
     told = true;
     banner.hidden = false;
     banner.dataset.state = state;

@@ -3,10 +3,10 @@
  */
 
 import { unseen } from '../core/directs.js';
-import { unreadOf } from '../core/model.js';
+import { totalUnread, unreadOf } from '../core/model.js';
 import { fold, samePeer } from '../core/names.js';
 import { hashOf } from '../core/route.js';
-import { byId, el, fill, reconcile } from '../ui/dom.js';
+import { byId, el, fill, reconcile, setAttr } from '../ui/dom.js';
 import { icon } from '../ui/icons.js';
 import { lang, t, tn } from '../ui/i18n.js';
 import { keepOneTabStop, rove } from '../ui/overlay.js';
@@ -27,6 +27,11 @@ export function placesView(chat) {
       list.hidden = list.childElementCount === 0;
       keepOneTabStop(list, 'a');
     }
+    // On a phone this list is behind a button, which tells what waits there.
+    const waiting = totalUnread(chat.model);
+    const menu = byId('menu');
+    menu.classList.toggle('has-unread', waiting > 0);
+    setAttr(menu, 'aria-label', waiting > 0 ? `${t('conversations')}, ${tn('unread', waiting)}` : t('conversations'));
     const me = chat.model.me;
     const account = byId('account');
     const state = chat.live.status.state === 'online';

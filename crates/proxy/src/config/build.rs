@@ -15,11 +15,15 @@ use super::error::Finding;
 use super::locate::Document;
 use super::values::{self, Complaint};
 use super::written::{
-    Amount, AuthSection, File, HealthSection, HostSection, RouteSection, ServerSection, Text,
-    UpstreamSection,
+    Amount, AuthSection, File, HealthSection, ServerSection, Text, UpstreamSection,
 };
-use super::{AccessLog, Auth, Config, Health, Policy, Server, Upstream};
-use crate::routes::{AuthRule, Route, Routes};
+use super::{AccessLog, Auth, Config, Health, Server, Upstream};
+use crate::routes::{AuthRule, Routes};
+
+mod hosts;
+mod words;
+
+use words::{cookie_name, identity_header, listen_address, policy};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -289,101 +293,6 @@ impl Builder<'_> {
         health
     }
 
-    fn host(
-        &mut self,
-        section: Spanned<HostSection>,
-        routes: &mut Routes,
-        upstreams: &[Upstream],
-        auth: Option<&Auth>,
-        reference: &mut impl FnMut(&Text, &mut Self) -> usize,
-    ) {
-        let names_at = section.get_ref().names.span();
-        let section = section.into_inner();
-        let host = routes.add_host();
-        if section.names.get_ref().is_empty() {
-            self.error(
-                names_at.clone(),
-                "the list is empty",
-                "name at least one host, or \"*\" for every host",
-            );
-        }
-        for text in section.names.into_inner() {
-            if let Some(name) = self.read(&text, values::host_pattern)
-                && routes.name_host(host, &name).is_err()
-            {
-                let problem = format!("the host \"{name}\" is named twice");
-                self.error(text.span(), problem, "put all its routes under one [[hosts]]");
-            }
-        }
-        if section.routes.is_empty() {
-            self.warn(
-                names_at,
-                "this host has no route, so it answers 404",
-                "add [[hosts.routes]], or remove the host",
-            );
-        }
-        let mut seen: Vec<(String, usize)> = Vec::new();
-        for written in section.routes {
-            let path_at = written.get_ref().path.span();
-            let upstream = reference(&written.get_ref().upstream, self);
-            let Some(route) = self.route(written.into_inner(), upstream, upstreams, auth) else {
-                continue;
-            };
-            if routes.add_route(host, route.clone()).is_err() {
-                let (line, _) = seen
-                    .iter()
-                    .find(|(path, _)| **path == *route.path)
-                    .map_or((0, 0), |(_, at)| self.document.line_and_column(*at));
-                let problem =
-                    format!("the path \"{}\" has a route already, in line {line}", route.path);
-                self.error(path_at.clone(), problem, "remove one of the two");
-            }
-            seen.push((route.path.to_string(), path_at.start));
-        }
-    }
-
-    fn route(
-        &mut self,
-        section: RouteSection,
-        upstream: usize,
-        upstreams: &[Upstream],
-        auth: Option<&Auth>,
-    ) -> Option<Route> {
-        let path = self.read(&section.path, values::route_path);
-        let rule = match section.auth {
-            None if auth.is_some() => AuthRule::Required,
-            None => AuthRule::None,
-            Some(text) => {
-                let rule = self.read(&text, auth_rule).unwrap_or_default();
-                if rule != AuthRule::None && auth.is_none() {
-                    let problem =
-                        format!("\"{}\" needs an [auth] section and there is none", text.get_ref());
-                    self.error(
-                        text.span(),
-                        problem,
-                        "add [auth] with upstream = \"...\", or write auth = \"none\"",
-                    );
-                }
-                rule
-            }
-        };
-        let max_body = section.max_body.map(|amount| self.amount(Some(amount), 0, 0..=u64::MAX));
-        let defaults = upstreams.get(upstream);
-        let response = defaults.map_or(60 * SECOND, |upstream| upstream.response_timeout);
-        let idle = defaults.map_or(300 * SECOND, |upstream| upstream.body_idle_timeout);
-        let response_timeout = self.duration(section.response_timeout, response);
-        let body_idle_timeout = self.duration(section.body_idle_timeout, idle);
-        Some(Route {
-            index: 0,
-            path: path?.into(),
-            upstream,
-            auth: rule,
-            max_body,
-            response_timeout,
-            body_idle_timeout,
-        })
-    }
-
     /// Settings that are allowed and shut everybody out, or nobody.
     fn suspect_auth(&mut self, at: Range<usize>, auth: &Auth, routes: &Routes) {
         if routes.iter().all(|route| route.auth == AuthRule::None) {
@@ -427,60 +336,4 @@ pub(super) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> O
         .filter(|(distance, candidate)| *distance <= candidate.len().max(name.len()).div_ceil(3))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
-}
-
-fn listen_address(text: &str) -> Result<std::net::SocketAddr, Complaint> {
-    text.parse().map_err(|_| {
-        (
-            format!("\"{text}\" is not an address to listen on"),
-            "write ip:port, such as \"0.0.0.0:8080\" for all, \"127.0.0.1:8080\" for this machine, or \"[::]:8080\"".to_owned(),
-        )
-    })
-}
-
-fn policy(text: &str) -> Result<Policy, Complaint> {
-    match text {
-        "round_robin" => Ok(Policy::RoundRobin),
-        "least_connections" => Ok(Policy::LeastConnections),
-        _ => Err((
-            format!("there is no policy \"{text}\""),
-            "the policies are \"round_robin\" and \"least_connections\"".to_owned(),
-        )),
-    }
-}
-
-fn auth_rule(text: &str) -> Result<AuthRule, Complaint> {
-    match text {
-        "required" => Ok(AuthRule::Required),
-        "optional" => Ok(AuthRule::Optional),
-        "none" => Ok(AuthRule::None),
-        _ => Err((
-            format!("\"{text}\" is no rule"),
-            "write \"required\", \"optional\" or \"none\"".to_owned(),
-        )),
-    }
-}
-
-fn identity_header(text: &str) -> Result<HeaderName, Complaint> {
-    let name: Option<HeaderName> = text.parse().ok();
-    name.filter(|name| name.as_str().starts_with("x-") && !name.as_str().contains('_')).ok_or_else(
-        || {
-            (
-                format!("\"{text}\" can't be the identity header"),
-                "write a name that starts with x- and has no _, such as \"x-chat-identity\""
-                    .to_owned(),
-            )
-        },
-    )
-}
-
-fn cookie_name(text: &str) -> Result<String, Complaint> {
-    // RFC 6265 §4.1.1: a token, as header names are.
-    match HeaderName::from_bytes(text.as_bytes()) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err((
-            format!("\"{text}\" is not the name of a cookie"),
-            "write it as in Set-Cookie, before the =".to_owned(),
-        )),
-    }
 }

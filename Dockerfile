@@ -14,7 +14,7 @@ COPY crates crates
 RUN find crates -type f ! -name Cargo.toml ! -name lib.rs ! -name main.rs ! -path '*/tests/*.rs' -delete \
  && find crates -type f -path '*/tests/*/*' ! -name main.rs -delete \
  && find crates -type d -empty -delete \
- && for file in $(find crates -name '*.rs'); do echo 'fn main() {}' > "$file"; done
+ && for file in $(find crates -name '*.rs'); do printf '//! Emptied.\nfn main() {}\n' > "$file"; done
 
 # ---- dependencies, then our own code -------------------------------------------------------------------------
 FROM builder AS build

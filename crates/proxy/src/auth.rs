@@ -193,9 +193,10 @@ impl Gate {
                 self.ask(site, credential, parts, client, id)
             }
         };
-        // The call has the same limit; this one is for a call that can't end.
+        // The call has the same limit; this one is for a call that can't end. Boxed, since most requests
+        // find their decision above and shouldn't carry the space for the wait around.
         let patience = self.config.timeout + Duration::from_millis(500);
-        let landed = tokio::time::timeout(patience, flight.landed()).await;
+        let landed = Box::pin(tokio::time::timeout(patience, flight.landed())).await;
         landed.unwrap_or(Err(Undecided::Unavailable)).map_err(|undecided| match undecided {
             Undecided::Unavailable => Failure::AuthUnavailable,
             Undecided::WithoutIdentity => Failure::AuthWithoutIdentity,
@@ -366,10 +367,10 @@ impl Gate {
             }
             let reused = lease.is_reused();
             let never = |_: &mut std::task::Context<'_>| std::task::Poll::<()>::Pending;
-            match lease.send(request, never).await {
+            match lease.send(&mut Some(request), never).await {
                 Ok(response) => return Ok((response, lease)),
                 Err(_) if reused => {}
-                Err(SendError::Unsent(_)) => tried.note(lease.endpoint().addr),
+                Err(SendError::Unsent) => tried.note(lease.endpoint().addr),
                 Err(SendError::Broken { .. } | SendError::Stopped(())) => {
                     return Err("the connection broke off");
                 }

@@ -72,14 +72,26 @@ enum Answer {
 }
 
 /// Answers a request.
-pub(crate) async fn handle(
+///
+/// A request is large and its future is moved around, so it is kept in one place: what an `async fn` takes
+/// by value it would hold twice.
+pub(crate) fn handle(
     visit: Rc<Visit>,
     request: Request<Incoming>,
-) -> Result<Response<ProxyBody>, Infallible> {
+) -> impl Future<Output = Result<Response<ProxyBody>, Infallible>> {
+    let (mut parts, body) = request.into_parts();
+    let mut body = Some(body);
+    async move { Ok(answer(&visit, &mut parts, &mut body).await) }
+}
+
+async fn answer(
+    visit: &Visit,
+    parts: &mut Parts,
+    body: &mut Option<Incoming>,
+) -> Response<ProxyBody> {
     visit.watch.enter(Phase::Busy, u64::MAX);
     let worker = &visit.worker;
     let site = worker.site();
-    let (parts, body) = request.into_parts();
     let mut record = Record::new(
         &worker.books,
         &visit.watch,
@@ -88,9 +100,7 @@ pub(crate) async fn handle(
         (&parts.method, &parts.uri, parts.headers.get(HOST)),
     );
     let expects = parts.headers.contains_key(EXPECT);
-    let mut body = Some(body);
-    let answered = serve(&visit, &site, parts, &mut body, &mut record).await;
-    Ok(match answered {
+    match serve(visit, &site, parts, body, &mut record).await {
         Ok(Answer::Relay(response)) => response.map(|relay| ProxyBody::relay(relay, record)),
         Ok(Answer::Switch(response)) => {
             let (parts, tunnel) = response.into_parts();
@@ -99,22 +109,23 @@ pub(crate) async fn handle(
             Response::from_parts(parts, ProxyBody::empty(None))
         }
         Ok(Answer::Local(mut response)) => {
-            let drained = discard(body, expects).await;
+            let drained = Box::pin(discard(body.take(), expects)).await;
             finish_local(&mut response, &mut record, drained);
             response.map(|()| ProxyBody::full(bytes::Bytes::new(), Some(record)))
         }
         Err(failure) => {
-            let drained = !failure.ends_connection() && discard(body, expects).await;
+            let drained =
+                !failure.ends_connection() && Box::pin(discard(body.take(), expects)).await;
             refuse(&failure, record, drained)
         }
-    })
+    }
 }
 
 /// Everything up to the answer's head.
 async fn serve(
     visit: &Visit,
     site: &Rc<Site>,
-    mut parts: Parts,
+    parts: &mut Parts,
     body: &mut Option<Incoming>,
     record: &mut Record,
 ) -> Result<Answer, Failure> {
@@ -123,7 +134,7 @@ async fn serve(
     let route = site.config.routes.find(&target.host, &target.path).ok_or(Failure::NoRoute)?;
     record.routed(site, route);
     target.rewrite().apply(&mut parts.uri, &mut parts.headers);
-    let upgrade = match headers::upgrade_of(&parts) {
+    let upgrade = match headers::upgrade_of(parts) {
         headers::Upgrade::None => false,
         headers::Upgrade::WebSocket => true,
         headers::Upgrade::Refused(refused) => return Err(Failure::Rejected(refused)),
@@ -136,7 +147,7 @@ async fn serve(
     }
     let passport = match route.auth {
         AuthRule::None => Passport::default(),
-        rule => match admit(visit, site, &parts, upgrade, rule, record).await? {
+        rule => match admit(visit, site, parts, upgrade, rule, record).await? {
             Admitted::Pass(passport) => passport,
             Admitted::Redirect(response) => return Ok(Answer::Local(response)),
         },
@@ -159,7 +170,9 @@ async fn serve(
     parts.extensions.clear();
     let upstream = site.upstreams.get(route.upstream).ok_or(Failure::NoRoute)?;
     let body = RequestBody::of(body, visit, site, route, record);
-    let (mut response, lease) = send(visit, upstream, route, parts, body, record).await?;
+    let parts = std::mem::replace(parts, Request::new(()).into_parts().0);
+    let mut request = Some(Request::from_parts(parts, body));
+    let (mut response, lease) = send(visit, upstream, route, &mut request, record).await?;
     let switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     if switching && !(upgrade && upgrade::is_websocket(response.headers())) {
         return Err(Failure::BadSwitch { upstream: upstream.config.name.clone() });
@@ -280,7 +293,7 @@ impl RequestBody {
     }
 }
 
-/// Sends a request until it is answered. It goes out a second time only
+/// Sends the request in the slot until it is answered. It goes out a second time only
 /// - if it was certainly never written: whatever it is, or
 /// - if it changes nothing (RFC 9110 §9.2.2), has no body, and a connection from the pool closed without a
 ///   byte of an answer: then the server closed it before it saw the request. Once, and not when many
@@ -289,17 +302,16 @@ async fn send(
     visit: &Visit,
     upstream: &Upstream,
     route: &Route,
-    parts: Parts,
-    body: RequestBody,
+    request: &mut Option<Request<RequestBody>>,
     record: &mut Record,
 ) -> Result<(Response<Incoming>, Lease), Failure> {
-    let upload = body.upload();
-    let repeatable = upload.is_none() && parts.method.is_idempotent();
+    let upload = request.as_ref().and_then(|request| request.body().upload());
+    let idempotent = request.as_ref().is_some_and(|request| request.method().is_idempotent());
+    let repeatable = upload.is_none() && idempotent;
     let response_ms = millis(route.response_timeout);
     visit.worker.retries.earn();
     let mut tried = Tried::default();
     let mut repeated = false;
-    let mut request = Request::from_parts(parts, body);
     loop {
         let mut lease = upstream.acquire(&mut tried).await?;
         record.sent_to(lease.endpoint());
@@ -326,12 +338,11 @@ async fn send(
                 record.answered(response.status().as_u16(), Some((route.upstream, sent)));
                 return Ok((response, lease));
             }
-            Err(SendError::Unsent(back)) => {
+            Err(SendError::Unsent) => {
                 // A connection from the pool that was closed meanwhile is no fault of the server's.
                 if !reused {
                     tried.note(lease.endpoint().addr);
                 }
-                request = *back;
             }
             Err(SendError::Stopped(())) => {
                 return Err(match state {
@@ -352,7 +363,7 @@ async fn send(
                     {
                         record.stats().retries.add(1);
                         repeated = true;
-                        request = again;
+                        *request = Some(again);
                         continue;
                     }
                     tracing::debug!(

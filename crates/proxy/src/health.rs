@@ -69,12 +69,10 @@ async fn ask(known: &Known, uri: Uri) -> Result<(), String> {
     headers.insert(USER_AGENT, HeaderValue::from_static("hybrid-chat-proxy health"));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     let never = |_: &mut std::task::Context<'_>| std::task::Poll::<()>::Pending;
-    match link.send(request, never).await {
+    match link.send(&mut Some(request), never).await {
         Ok(response) if response.status().is_success() => Ok(()),
         Ok(response) => Err(format!("it answered {}", response.status())),
         Err(SendError::Broken { error, .. }) => Err(error.to_string()),
-        Err(SendError::Unsent(_) | SendError::Stopped(())) => {
-            Err("it closed the connection".into())
-        }
+        Err(SendError::Unsent | SendError::Stopped(())) => Err("it closed the connection".into()),
     }
 }

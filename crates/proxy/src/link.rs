@@ -53,9 +53,9 @@ type Driver = Connection<TokioIo<Socket>, RequestBody>;
 
 /// Why an exchange gave no response head.
 pub(crate) enum SendError<S> {
-    /// Nothing was written: the request is back and may go to another connection (RFC 9110 §9.2.2
-    /// isn't even touched).
-    Unsent(Box<Request<RequestBody>>),
+    /// Nothing was written: the request is back in its slot and may go to another connection, whatever
+    /// it is.
+    Unsent,
     /// The connection broke after the request was, or may have been, written.
     Broken {
         /// What hyper says.
@@ -105,19 +105,20 @@ impl Link {
         parse(&self.line.written.borrow())
     }
 
-    /// Sends a request and waits for the response head, or until `stop` has a reason to stop, asked at
-    /// every wake-up.
+    /// Sends the request in the slot and waits for the response head, or until `stop` has a reason to
+    /// stop, asked at every wake-up.
     pub(crate) async fn send<S>(
         &mut self,
-        request: Request<RequestBody>,
+        request: &mut Option<Request<RequestBody>>,
         mut stop: impl FnMut(&mut Context<'_>) -> Poll<S>,
     ) -> Result<Response<Incoming>, SendError<S>> {
+        let Some(message) = request.take() else { return Err(SendError::Unsent) };
         self.exchanges = self.exchanges.saturating_add(1);
         self.line.received.set(0);
         self.line.written.borrow_mut().clear();
         // Handing the request over wakes whoever polled the driver last, maybe for another client.
         self.signal.state.store(POLLING, Ordering::Relaxed);
-        let mut answer = pin!(self.sender.try_send_request(request));
+        let mut answer = pin!(self.sender.try_send_request(message));
         let outcome = std::future::poll_fn(|cx| {
             match self.signal.poll_both(
                 cx,
@@ -145,7 +146,10 @@ impl Link {
         match outcome {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(mut failed)) => Err(match failed.take_message() {
-                Some(request) => SendError::Unsent(Box::new(request)),
+                Some(message) => {
+                    *request = Some(message);
+                    SendError::Unsent
+                }
                 None => SendError::Broken {
                     error: failed.into_error(),
                     answered: self.line.received.get() > 0,

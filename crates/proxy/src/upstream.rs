@@ -52,22 +52,31 @@ impl Upstream {
     /// (nothing was sent, so this is safe for every request).
     pub(crate) async fn acquire(&self, tried: &mut Tried) -> Result<Lease, Failure> {
         self.refresh();
+        let endpoint = self.choose(tried).ok_or_else(|| tried.verdict(self))?;
+        match endpoint.reuse() {
+            Some(lease) => Ok(lease),
+            // Boxed: most requests don't come here, and shouldn't carry the space for it around.
+            None => Box::pin(self.connect(endpoint, tried)).await,
+        }
+    }
+
+    async fn connect(&self, first: Rc<Endpoint>, tried: &mut Tried) -> Result<Lease, Failure> {
+        let mut endpoint = first;
         loop {
-            let Some(endpoint) = self.choose(tried) else {
-                return Err(tried.verdict(self));
-            };
-            if let Some(lease) = endpoint.reuse() {
-                return Ok(lease);
-            }
             match endpoint.connect().await {
                 Ok(lease) => return Ok(lease),
                 Err(NoLink::Full) => tried.full = true,
                 Err(NoLink::TimedOut) => tried.timed_out = true,
                 Err(NoLink::Refused(error)) => {
-                    tracing::debug!(upstream = &*self.config.name, addr = %endpoint.addr, %error, "no connection");
+                    let (upstream, addr) = (&*self.config.name, endpoint.addr);
+                    tracing::debug!(upstream, %addr, %error, "no connection");
                 }
             }
             tried.addrs.push(endpoint.addr);
+            endpoint = self.choose(tried).ok_or_else(|| tried.verdict(self))?;
+            if let Some(lease) = endpoint.reuse() {
+                return Ok(lease);
+            }
         }
     }
 

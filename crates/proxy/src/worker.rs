@@ -2,7 +2,7 @@
 //! counters. Workers share nothing on the way of a request, so there is no lock and no wake-up across
 //! threads; the kernel spreads connections over their listeners (`SO_REUSEPORT`).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -155,13 +155,16 @@ impl Worker {
         let _ = stream.set_nodelay(true);
         let watch = &visit.watch;
         let header_ms = self.limits.header_ms;
-        let socket = Socket { stream, watch: watch.clone(), header_ms, quiet: None };
+        let wire = Rc::new(Wire { stream: RefCell::new(stream), ahead: Cell::new(false) });
+        let socket = Socket { wire: wire.clone(), watch: watch.clone(), header_ms, quiet: None };
         let handle = service_fn(|request| Box::pin(forward::handle(visit.clone(), request)));
-        // Deadlines are the watch's business, so hyper needs no timer.
+        // Deadlines are the watch's business, so hyper needs no timer. And it need not look for a client
+        // that leaves while its request is under way, which it does by reading ahead, at the price of a
+        // new buffer for each request: `Wire::hung_up` sees that without reading.
         let mut connection = http1::Builder::new()
             .max_buf_size(self.limits.head_bytes)
             .header_read_timeout(None)
-            .half_close(false)
+            .half_close(true)
             .serve_connection(TokioIo::new(socket), handle);
         let mut told = false;
         let ended = std::future::poll_fn(|cx| {
@@ -175,6 +178,9 @@ impl Worker {
                 Poll::Ready(ended) => Poll::Ready(Some(ended)),
                 // Whoever had this deadline did nothing about it: the client is the one who is late.
                 Poll::Pending if watch.expired() => Poll::Ready(None),
+                Poll::Pending if watch.phase() == Phase::Busy && wire.hung_up(cx) => {
+                    Poll::Ready(None)
+                }
                 Poll::Pending => Poll::Pending,
             }
         })
@@ -182,11 +188,12 @@ impl Worker {
         match ended {
             None => {}
             Some(Ok(())) => {
-                let parts = connection.into_parts();
-                let stream = parts.io.into_inner().stream;
+                let early = connection.into_parts().read_buf;
+                let Some(wire) = Rc::into_inner(wire) else { return };
+                let stream = wire.stream.into_inner();
                 let tunnel = visit.tunnel.borrow_mut().take();
                 match tunnel {
-                    Some(tunnel) => tunnel.run(stream, parts.read_buf, watch).await,
+                    Some(tunnel) => tunnel.run(stream, early, watch).await,
                     None => linger(stream).await,
                 }
             }
@@ -201,7 +208,10 @@ impl Worker {
                         self.ids.next(),
                         status,
                     );
-                    linger(connection.into_parts().io.into_inner().stream).await;
+                    drop(connection);
+                    if let Some(wire) = Rc::into_inner(wire) {
+                        linger(wire.stream.into_inner()).await;
+                    }
                 }
                 tracing::debug!(peer = %visit.peer, error = %crate::error::causes(&error), "connection ended");
             }
@@ -265,10 +275,35 @@ async fn linger(mut stream: TcpStream) {
     let _ = tokio::time::timeout(LINGER_TIME, read).await;
 }
 
+/// A client's connection, for hyper to read and write, and for the worker to watch.
+struct Wire {
+    stream: RefCell<TcpStream>,
+    /// The next request is already there: nothing can be seen behind it.
+    ahead: Cell<bool>,
+}
+
+impl Wire {
+    /// Whether the client has closed its side while it is owed an answer.
+    fn hung_up(&self, cx: &mut Context<'_>) -> bool {
+        if self.ahead.get() {
+            return false;
+        }
+        let mut byte = [0];
+        match self.stream.borrow().poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(0) | Err(_)) => true,
+            Poll::Ready(Ok(_)) => {
+                self.ahead.set(true);
+                false
+            }
+        }
+    }
+}
+
 /// A client's socket, which notices the first byte of a request: from then on the head has its own
 /// deadline.
 struct Socket {
-    stream: TcpStream,
+    wire: Rc<Wire>,
     watch: Rc<Watch>,
     header_ms: u64,
     /// The turn in which it was found empty. Events are taken in between turns only, so it is not asked
@@ -287,10 +322,13 @@ impl AsyncRead for Socket {
             return Poll::Pending;
         }
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let polled = Pin::new(&mut *self.wire.stream.borrow_mut()).poll_read(cx, buf);
         self.quiet = (polled.is_pending() && has_budget_remaining()).then_some(turn);
-        if self.watch.phase() == Phase::Idle && buf.filled().len() > before {
-            self.watch.enter(Phase::Head, self.header_ms);
+        if buf.filled().len() > before {
+            self.wire.ahead.set(false);
+            if self.watch.phase() == Phase::Idle {
+                self.watch.enter(Phase::Head, self.header_ms);
+            }
         }
         polled
     }
@@ -298,31 +336,31 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        Pin::new(&mut *self.wire.stream.borrow_mut()).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        Pin::new(&mut *self.wire.stream.borrow_mut()).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.wire.stream.borrow().is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.wire.stream.borrow_mut()).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.wire.stream.borrow_mut()).poll_shutdown(cx)
     }
 }
 

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use chat_tracker::settings::{Args, Command};
 use chat_tracker::{Tracker, run};
 use service::args::{parse, socket_addr, usage_error};
-use service::{admin, bind, probe, shutdown, telemetry};
+use service::{admin, bind, memory, probe, shutdown, telemetry};
 use tokio::net::TcpListener;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    memory::small_pages();
     let args: Args = parse();
     let addr = socket_addr(args.listen.server_ip, args.listen.server_port);
     if let Some(Command::Health) = args.command {

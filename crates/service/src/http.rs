@@ -129,3 +129,58 @@ async fn serve_connection(
         tracing::debug!(%peer, %error, "connection ended");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use bytes::Bytes;
+    use hyper::body::Frame;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpSocket;
+    use tokio::sync::mpsc;
+
+    /// A body without end, which says so when it is dropped.
+    struct Endless(mpsc::Sender<&'static str>);
+
+    impl hyper::body::Body for Endless {
+        type Data = Bytes;
+        type Error = Infallible;
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 16 * 1024])))))
+        }
+    }
+
+    impl Drop for Endless {
+        fn drop(&mut self) {
+            let _ = self.0.try_send("cut");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_has_stopped_is_cut() {
+        let (told, mut cut) = mpsc::channel(1);
+        let app = Router::new().fallback(async move || Body::new(Endless(told.clone())));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let limits = HttpLimits { send_timeout: 1, drain_timeout: 0, ..HttpLimits::default() };
+        let shutdown = Shutdown::new();
+        let served = tokio::spawn(serve(listener, app, limits, shutdown.clone()));
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut stream = socket.connect(addr).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        // Meanwhile it reads nothing, and its connection stays open.
+        let patience = Duration::from_secs(30);
+        assert_eq!(tokio::time::timeout(patience, cut.recv()).await, Ok(Some("cut")));
+        drop(stream);
+        shutdown.cancel();
+        served.await.unwrap();
+    }
+}

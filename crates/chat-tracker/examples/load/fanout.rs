@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use crate::durable::TEXT;
 use crate::http::{Caller, open};
-use crate::stats::{Latencies, print};
+use crate::stats::{Latencies, cpu_micros, print};
 use crate::{Error, Kind};
 
 /// What to measure.
@@ -33,6 +33,9 @@ pub(crate) struct Plan {
     /// Senders that share the rate.
     #[arg(long, default_value_t = 16)]
     pub(crate) senders: usize,
+    /// The server's process, whose processor time is told.
+    #[arg(long)]
+    pub(crate) watch: Option<u32>,
 }
 
 /// Messages that may be on their way when as many are sent as get through.
@@ -121,6 +124,7 @@ pub(crate) async fn measure<S: Sender>(
         seen.deliveries.store(0, Ordering::Relaxed);
         *collected.lock().unwrap_or_else(|lock| lock.into_inner()) = Latencies::default();
         let begun = Arc::new(AtomicUsize::new(0));
+        let used = plan.watch.and_then(cpu_micros);
         let started = Instant::now();
         let ends = started + Duration::from_secs_f64(plan.seconds);
         let tasks: Vec<_> = senders
@@ -154,7 +158,9 @@ pub(crate) async fn measure<S: Sender>(
         let deliveries = seen.deliveries.load(Ordering::Relaxed);
         let mut late =
             std::mem::take(&mut *collected.lock().unwrap_or_else(|lock| lock.into_inner()));
+        let used = plan.watch.and_then(cpu_micros).zip(used).map(|(now, before)| now - before);
         print(&json!({
+            "cpu_us_per_delivery": used.map(|used| used / deliveries.max(1) as f64),
             "rate": rate, "members": plan.members, "all_delivered": all && deliveries == expected,
             "messages_per_second": taken.len() as f64 / elapsed,
             "deliveries_per_second": deliveries as f64 / elapsed,

@@ -34,6 +34,15 @@ impl Latencies {
     }
 }
 
+/// Microseconds of processor time that a process has used (proc(5): fields 14 and 15, in ticks, of which
+/// Linux has 100 a second).
+pub(crate) fn cpu_micros(process: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks = |field: usize| fields.split_whitespace().nth(field - 3)?.parse::<f64>().ok();
+    Some((ticks(14)? + ticks(15)?) * 10_000.0)
+}
+
 /// Prints a result.
 pub(crate) fn print(result: &Value) {
     use std::io::Write;

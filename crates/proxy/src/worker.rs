@@ -192,9 +192,10 @@ impl Worker {
                 let Some(wire) = Rc::into_inner(wire) else { return };
                 let stream = wire.stream.into_inner();
                 let tunnel = visit.tunnel.borrow_mut().take();
+                // Boxed, so that the thousands of connections that do neither needn't have the space.
                 match tunnel {
-                    Some(tunnel) => tunnel.run(stream, early, watch).await,
-                    None => linger(stream).await,
+                    Some(tunnel) => Box::pin(tunnel.run(stream, early, watch)).await,
+                    None => Box::pin(linger(stream)).await,
                 }
             }
             Some(Err(error)) => {
@@ -210,7 +211,7 @@ impl Worker {
                     );
                     drop(connection);
                     if let Some(wire) = Rc::into_inner(wire) {
-                        linger(wire.stream.into_inner()).await;
+                        Box::pin(linger(wire.stream.into_inner())).await;
                     }
                 }
                 tracing::debug!(peer = %visit.peer, error = %crate::error::causes(&error), "connection ended");

@@ -71,6 +71,22 @@ async fn a_request_that_was_never_written_goes_to_a_new_connection_whatever_it_i
 }
 
 #[tokio::test]
+async fn a_server_that_restarted_gets_the_next_request_whatever_it_is() {
+    let up = Upstream::replying(ok("before")).await;
+    let addr = up.addr;
+    let running = proxy().to(&up).start();
+    let mut client = Client::to(running.addr).await;
+    let post = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi";
+    assert_eq!(client.ask(post).await.text(), "before");
+    drop(up);
+    // Until its port is closed, its connections may not be either.
+    eventually("the server to be gone", || std::net::TcpStream::connect(addr).is_err()).await;
+    let up = Upstream::answering_on(addr, |_| ok("after")).await;
+    assert_eq!(client.ask(post).await.text(), "after");
+    assert_eq!(up.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn a_server_that_breaks_off_before_an_answer_is_a_bad_gateway() {
     let up = Upstream::scripted(|mut conn| async move {
         conn.request().await;

@@ -10,33 +10,29 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use http::header::{
-    AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SET_COOKIE,
-};
+use http::StatusCode;
+use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, StatusCode, Uri};
-use http_body::Body as _;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
-use crate::body::RequestBody;
 use crate::config::Auth;
-use crate::error::{Failure, REQUEST_ID};
+use crate::error::Failure;
 use crate::headers::Client;
-use crate::link::SendError;
-use crate::pool::Lease;
 use crate::site::Site;
 use crate::stats::Stats;
 use crate::target::Refused;
-use crate::upstream::{Tried, Upstream};
 use crate::watch::{millis, now_ms};
+
+mod call;
+mod login;
+
+pub(crate) use login::{login_location, wants_page};
 
 /// How long a refusal is remembered: a user who has just signed in mustn't wait.
 const REFUSAL_MS: u64 = 1_000;
@@ -44,15 +40,6 @@ const REFUSAL_MS: u64 = 1_000;
 const LIFE_LEFT: u64 = 20;
 /// Decisions remembered by one worker, at most.
 const REMEMBERED: usize = 20_000;
-/// How much of a decision's body is read, so that its connection can be used again.
-const BODY: usize = 64 * 1024;
-
-const X_FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-
 /// What backend-auth said.
 #[derive(Debug, Clone)]
 pub(crate) struct Decision {
@@ -276,107 +263,6 @@ impl Gate {
             Entry::Asking(_) => true,
         });
     }
-
-    /// The headers of the call: these and no others.
-    fn head(
-        &self,
-        credential: Credential,
-        parts: &Parts,
-        client: &Client,
-        id: &HeaderValue,
-    ) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(10);
-        if let Some(cookie) = credential.cookie {
-            headers.insert(COOKIE, cookie);
-        }
-        if let Some(authorization) = credential.authorization {
-            headers.insert(AUTHORIZATION, authorization);
-        }
-        if let Some(origin) = parts.headers.get(ORIGIN) {
-            headers.insert(ORIGIN, origin.clone());
-        }
-        if let Some(host) = parts.headers.get(HOST) {
-            headers.insert(X_FORWARDED_HOST, host.clone());
-        }
-        let uri = parts.uri.path_and_query().map_or("/", |uri| uri.as_str());
-        if let Ok(uri) = HeaderValue::from_str(uri) {
-            headers.insert(X_FORWARDED_URI, uri);
-        }
-        if let Ok(method) = HeaderValue::from_str(parts.method.as_str()) {
-            headers.insert(X_FORWARDED_METHOD, method);
-        }
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(client.scheme()));
-        headers.insert(X_FORWARDED_FOR, client.address().clone());
-        headers.insert(REQUEST_ID, id.clone());
-        headers
-    }
-
-    async fn call(&self, site: &Site, headers: HeaderMap) -> Outcome {
-        let Some(upstream) = site.upstreams.get(self.config.upstream) else {
-            return Err(Undecided::Unavailable);
-        };
-        let (response, mut lease) = self.exchange(upstream, headers).await.map_err(|reason| {
-            tracing::warn!(
-                upstream = &*upstream.config.name,
-                reason,
-                "backend-auth can't be asked"
-            );
-            Undecided::Unavailable
-        })?;
-        let (mut head, body) = response.into_parts();
-        read_out(body, &mut lease).await;
-        drop(lease);
-        let set_cookie = head.headers.get_all(SET_COOKIE).iter().cloned().collect();
-        let verdict = match head.status {
-            status if status.is_success() => {
-                match head.headers.remove(&self.config.identity_header) {
-                    Some(identity) if !identity.is_empty() => Verdict::Pass(identity),
-                    _ => {
-                        tracing::error!("backend-auth said yes without an identity");
-                        return Err(Undecided::WithoutIdentity);
-                    }
-                }
-            }
-            StatusCode::UNAUTHORIZED => Verdict::Unauthenticated,
-            StatusCode::FORBIDDEN => Verdict::Forbidden,
-            status => {
-                tracing::warn!(%status, "backend-auth gave no decision");
-                return Err(Undecided::Unavailable);
-            }
-        };
-        Ok(Rc::new(Decision { verdict, set_cookie }))
-    }
-
-    /// Sends the call; once more if a connection from the pool turns out to be dead.
-    async fn exchange(
-        &self,
-        upstream: &Upstream,
-        headers: HeaderMap,
-    ) -> Result<(http::Response<hyper::body::Incoming>, Lease), &'static str> {
-        let uri: Uri = self.config.path.parse().map_err(|_| "the path is no path")?;
-        let mut tried = Tried::default();
-        loop {
-            let mut lease =
-                upstream.acquire(&mut tried).await.map_err(|failure| failure.class())?;
-            let mut request = Request::new(RequestBody::Empty);
-            *request.method_mut() = Method::GET;
-            *request.uri_mut() = uri.clone();
-            *request.headers_mut() = headers.clone();
-            if let Ok(host) = HeaderValue::from_str(&lease.endpoint().label) {
-                request.headers_mut().insert(HOST, host);
-            }
-            let reused = lease.is_reused();
-            let never = |_: &mut std::task::Context<'_>| std::task::Poll::<()>::Pending;
-            match lease.send(&mut Some(request), never).await {
-                Ok(response) => return Ok((response, lease)),
-                Err(_) if reused => {}
-                Err(SendError::Unsent) => tried.note(lease.endpoint().addr),
-                Err(SendError::Broken { .. } | SendError::Stopped(())) => {
-                    return Err("the connection broke off");
-                }
-            }
-        }
-    }
 }
 
 impl Flight {
@@ -387,20 +273,6 @@ impl Flight {
             }
             // One thread: nothing lands between the look and the wait.
             self.landed.notified().await;
-        }
-    }
-}
-
-async fn read_out(body: hyper::body::Incoming, lease: &mut Lease) {
-    let mut body = body;
-    let mut read = 0;
-    while read < BODY && !body.is_end_stream() {
-        let frame =
-            std::future::poll_fn(|cx| lease.poll_with(cx, |cx| Pin::new(&mut body).poll_frame(cx)))
-                .await;
-        match frame {
-            Some(Ok(frame)) => read += frame.data_ref().map_or(0, bytes::Bytes::len),
-            Some(Err(_)) | None => return,
         }
     }
 }
@@ -424,61 +296,9 @@ fn expiry(token: &HeaderValue) -> Option<u64> {
     serde_json::from_slice::<serde_json::Value>(&payload).ok()?.get("exp")?.as_u64()
 }
 
-/// Whether a browser asks for a page, so that a login page is of more use than an error.
-pub(crate) fn wants_page(method: &Method, headers: &HeaderMap, upgrade: bool) -> bool {
-    if *method != Method::GET || upgrade || headers.contains_key(AUTHORIZATION) {
-        return false;
-    }
-    match headers.get("sec-fetch-mode") {
-        Some(mode) => mode == "navigate",
-        None => headers.get_all(http::header::ACCEPT).iter().any(|accept| {
-            accept.to_str().is_ok_and(|accept| accept.to_ascii_lowercase().contains("text/html"))
-        }),
-    }
-}
-
-/// Everything but what a query value may hold unescaped.
-const QUERY_VALUE: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-
-/// Where a browser is sent to sign in; it comes back to `uri` afterwards.
-pub(crate) fn login_location(login_page: &str, uri: &Uri) -> Option<HeaderValue> {
-    let next = uri.path_and_query().map_or("/", |next| next.as_str());
-    let joint = if login_page.contains('?') { '&' } else { '?' };
-    let next = utf8_percent_encode(next, QUERY_VALUE);
-    HeaderValue::from_str(&format!("{login_page}{joint}next={next}")).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_login_page_gets_the_whole_way_back_as_one_value() {
-        let uri: Uri = "/chat/a?b=1&c=%20".parse().unwrap();
-        assert_eq!(
-            login_location("/login", &uri).unwrap(),
-            "/login?next=/chat/a%3Fb%3D1%26c%3D%2520"
-        );
-        assert_eq!(login_location("/in?x=1", &Uri::from_static("/")).unwrap(), "/in?x=1&next=/");
-    }
-
-    #[test]
-    fn only_page_navigation_is_worth_a_login_page() {
-        let ask = |headers: &[(&'static str, &'static str)]| {
-            let mut map = HeaderMap::new();
-            for (name, value) in headers {
-                map.insert(*name, HeaderValue::from_static(value));
-            }
-            wants_page(&Method::GET, &map, false)
-        };
-        assert!(ask(&[("sec-fetch-mode", "navigate")]));
-        assert!(ask(&[("accept", "text/html,*/*;q=0.8")]));
-        assert!(!ask(&[("sec-fetch-mode", "cors"), ("accept", "text/html")]));
-        assert!(!ask(&[("accept", "*/*")]), "curl");
-        assert!(!ask(&[("accept", "text/html"), ("authorization", "Bearer x")]));
-        assert!(!wants_page(&Method::POST, &HeaderMap::new(), false));
-    }
 
     #[test]
     fn the_expiry_of_a_token_is_read_from_its_payload() {

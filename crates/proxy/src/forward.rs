@@ -18,16 +18,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue, LOCATION,
-    SET_COOKIE,
-};
+use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue, SET_COOKIE};
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-use crate::auth::{self, Verdict};
 use crate::body::{ProxyBody, Relay, RequestBody, Upload, UploadState};
 use crate::error::{Failure, REQUEST_ID};
 use crate::headers::{self, Client};
@@ -41,6 +37,12 @@ use crate::upgrade::{self, Tunnel};
 use crate::upstream::{Tried, Upstream};
 use crate::watch::{Phase, Watch, millis};
 use crate::worker::Worker;
+
+mod admit;
+mod retries;
+
+use admit::{Admitted, Passport, admit};
+pub(crate) use retries::Retries;
 
 /// A client's connection, as its requests see it.
 pub(crate) struct Visit {
@@ -198,66 +200,6 @@ async fn serve(
     Ok(Answer::Relay(response.map(|incoming| Relay { incoming, lease, idle_ms, live })))
 }
 
-/// What a client was given for its credential.
-#[derive(Default)]
-struct Passport {
-    identity: Option<HeaderValue>,
-    set_cookie: Vec<HeaderValue>,
-}
-
-/// Whether a request may use a protected route.
-enum Admitted {
-    Pass(Passport),
-    Redirect(Response<()>),
-}
-
-async fn admit(
-    visit: &Visit,
-    site: &Rc<Site>,
-    parts: &Parts,
-    upgrade: bool,
-    rule: AuthRule,
-    record: &Record,
-) -> Result<Admitted, Failure> {
-    // A protected route without anyone to ask stays closed.
-    let gate = site.gate.as_ref().ok_or(Failure::AuthUnavailable)?;
-    if headers::cross_site(&parts.method, &parts.headers, upgrade, &gate.config().allowed_origins) {
-        return Err(Failure::CrossSite);
-    }
-    let mut set_cookie = Vec::new();
-    if let Some(credential) = gate.credential(&parts.headers)? {
-        let decision = gate
-            .decide(site, record.stats(), credential, parts, &visit.client, record.id())
-            .await?;
-        set_cookie.clone_from(&decision.set_cookie);
-        match &decision.verdict {
-            Verdict::Pass(identity) => {
-                let identity = Some(identity.clone());
-                return Ok(Admitted::Pass(Passport { identity, set_cookie }));
-            }
-            Verdict::Forbidden => return Err(Failure::Forbidden),
-            Verdict::Unauthenticated => {}
-        }
-    }
-    if rule == AuthRule::Optional {
-        return Ok(Admitted::Pass(Passport { identity: None, set_cookie }));
-    }
-    if auth::wants_page(&parts.method, &parts.headers, upgrade)
-        && let Some(location) = auth::login_location(&gate.config().login_page, &parts.uri)
-    {
-        let mut response = Response::new(());
-        *response.status_mut() = StatusCode::SEE_OTHER;
-        let headers = response.headers_mut();
-        headers.insert(LOCATION, location);
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        for cookie in set_cookie {
-            headers.append(SET_COOKIE, cookie);
-        }
-        return Ok(Admitted::Redirect(response));
-    }
-    Err(Failure::Unauthenticated)
-}
-
 impl RequestBody {
     /// The body of a request that goes to the upstream of `route`.
     fn of(
@@ -379,42 +321,6 @@ async fn send(
                     });
                 }
             },
-        }
-    }
-}
-
-/// The share of requests that may be sent again, so that a failing server isn't flooded on top.
-pub(crate) struct Retries {
-    tokens: Cell<u32>,
-}
-
-/// A fifth of a token: what one request earns.
-const EARNED: u32 = 1;
-const TOKEN: u32 = 5;
-/// Tokens that can be saved up, and that are there at the start.
-const SAVED: u32 = 10 * TOKEN;
-
-impl Retries {
-    pub(crate) fn new() -> Self {
-        Self { tokens: Cell::new(SAVED) }
-    }
-
-    fn earn(&self) {
-        self.tokens.set((self.tokens.get() + EARNED).min(SAVED));
-    }
-
-    /// A few a second are always allowed.
-    pub(crate) fn refill(&self) {
-        self.tokens.set((self.tokens.get() + 3 * TOKEN).min(SAVED));
-    }
-
-    fn spend(&self) -> bool {
-        match self.tokens.get().checked_sub(TOKEN) {
-            Some(left) => {
-                self.tokens.set(left);
-                true
-            }
-            None => false,
         }
     }
 }

@@ -2,22 +2,21 @@
 //! counters. Workers share nothing on the way of a request, so there is no lock and no wake-up across
 //! threads; the kernel spreads connections over their listeners (`SO_REUSEPORT`).
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use service::Shutdown;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::coop::has_budget_remaining;
 use tokio::time::Instant;
 
 use crate::config;
@@ -27,7 +26,11 @@ use crate::headers::Client;
 use crate::log::{AccessLog, Books, Record};
 use crate::site::Site;
 use crate::stats::Stats;
-use crate::watch::{Drain, Phase, TICK, Watch, Watches, millis};
+use crate::watch::{Drain, Phase, TICK, Watches, millis};
+
+mod wire;
+
+use wire::{Socket, Wire};
 
 /// How long live streams and tunnels may go on when the proxy goes down.
 const LIVE_GRACE: Duration = Duration::from_millis(200);
@@ -155,8 +158,8 @@ impl Worker {
         let _ = stream.set_nodelay(true);
         let watch = &visit.watch;
         let header_ms = self.limits.header_ms;
-        let wire = Rc::new(Wire { stream: RefCell::new(stream), ahead: Cell::new(false) });
-        let socket = Socket { wire: wire.clone(), watch: watch.clone(), header_ms, quiet: None };
+        let wire = Wire::new(stream);
+        let socket = Socket::new(wire.clone(), watch.clone(), header_ms);
         let handle = service_fn(|request| Box::pin(forward::handle(visit.clone(), request)));
         // Deadlines are the watch's business, so hyper needs no timer. And it need not look for a client
         // that leaves while its request is under way, which it does by reading ahead, at the price of a
@@ -274,95 +277,6 @@ async fn linger(mut stream: TcpStream) {
         }
     };
     let _ = tokio::time::timeout(LINGER_TIME, read).await;
-}
-
-/// A client's connection, for hyper to read and write, and for the worker to watch.
-struct Wire {
-    stream: RefCell<TcpStream>,
-    /// The next request is already there: nothing can be seen behind it.
-    ahead: Cell<bool>,
-}
-
-impl Wire {
-    /// Whether the client has closed its side while it is owed an answer.
-    fn hung_up(&self, cx: &mut Context<'_>) -> bool {
-        if self.ahead.get() {
-            return false;
-        }
-        let mut byte = [0];
-        match self.stream.borrow().poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
-            Poll::Pending => false,
-            Poll::Ready(Ok(0) | Err(_)) => true,
-            Poll::Ready(Ok(_)) => {
-                self.ahead.set(true);
-                false
-            }
-        }
-    }
-}
-
-/// A client's socket, which notices the first byte of a request: from then on the head has its own
-/// deadline.
-struct Socket {
-    wire: Rc<Wire>,
-    watch: Rc<Watch>,
-    header_ms: u64,
-    /// The turn in which it was found empty. Events are taken in between turns only, so it is not asked
-    /// again in the same one; hyper would, several times.
-    quiet: Option<u32>,
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let turn = self.watch.turn();
-        if self.quiet == Some(turn) {
-            return Poll::Pending;
-        }
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut *self.wire.stream.borrow_mut()).poll_read(cx, buf);
-        self.quiet = (polled.is_pending() && has_budget_remaining()).then_some(turn);
-        if buf.filled().len() > before {
-            self.wire.ahead.set(false);
-            if self.watch.phase() == Phase::Idle {
-                self.watch.enter(Phase::Head, self.header_ms);
-            }
-        }
-        polled
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.wire.stream.borrow_mut()).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.wire.stream.borrow_mut()).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.wire.stream.borrow().is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.wire.stream.borrow_mut()).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.wire.stream.borrow_mut()).poll_shutdown(cx)
-    }
 }
 
 #[cfg(test)]

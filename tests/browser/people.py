@@ -72,6 +72,11 @@ class Person:
         """Opens the chat page and waits until it is connected."""
         page = page or self.page
         page.goto("/")
+        if page.locator("#channel-list").count() and any("ERR_NETWORK_CHANGED" in one for one in self.complaints):
+            # An interface of this machine came or went (a container's, say) and Chromium dropped the page's
+            # files on the way. A person would reload.
+            self.complaints = [one for one in self.complaints if "ERR_NETWORK_CHANGED" not in one]
+            page.reload()
         try:
             expect(page.locator("#channel-list a")).not_to_have_count(0, timeout=PATIENCE_MS)
             expect(page.locator("#account .dot.online")).to_be_attached(timeout=PATIENCE_MS)

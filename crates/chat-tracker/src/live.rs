@@ -1,4 +1,4 @@
-//! Live streams: what both transports ([`crate::sse`] and [`crate::ws`]) have in common, and the one
+//! Live streams: what both transports (`sse` and `ws`) have in common, and the one
 //! clock that drives heartbeats and presence for all of them.
 
 use std::sync::Arc;

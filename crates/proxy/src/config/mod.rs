@@ -1,7 +1,7 @@
 //! `proxy.conf`: what the operator wrote, checked, as the rest of the proxy uses it.
 //!
-//! Two sets of types: [`written`] is the file as serde reads it (unknown keys refused, every value with
-//! its position), this module holds what comes out after the checks of [`build`](self::build). Loading
+//! Two sets of types: `written` is the file as serde reads it (unknown keys refused, every value with
+//! its position), this module holds what comes out after the checks of `build`. Loading
 //! binds no port and resolves no name.
 
 use std::net::{IpAddr, SocketAddr};

@@ -24,7 +24,7 @@ pub enum Upgrade {
 }
 
 /// What a request asks its connection to become. Anything but `websocket` is ignored, so `h2c` and others go
-/// on as ordinary requests without their `Upgrade`. To be asked before [`Rules::prepare_request`].
+/// on as ordinary requests without their `Upgrade`. To be asked before [`Rules::prepare_request`](super::Rules::prepare_request).
 #[must_use]
 pub fn upgrade_of(parts: &Parts) -> Upgrade {
     let headers = &parts.headers;

@@ -31,7 +31,8 @@ def test_the_first_visitor_is_led_from_nothing_to_a_first_message(visit, world):
     address.fill("http://192.168.1.20:8080")
     code = welcome.get_by_role("img", name="QR code of the address")
     expect(code).to_be_visible()
-    assert code.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 0
+    # Asked again until it holds: the address may still be changing, and with it the picture.
+    eventually(lambda: code.evaluate("(image) => image.complete && image.naturalWidth > 0"))
     page.get_by_label("Message to #general").fill("first words")
     page.keyboard.press("Enter")
     visitor.sent("first words")

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::device::DeviceId;
 use crate::tracker::Delivery;
 use crate::{ChannelName, MessageId, PeerId};
 
@@ -149,6 +150,9 @@ pub struct Presence {
     pub online: bool,
     /// When it was last heard from (RFC 3339, UTC); `null` when not since the tracker started.
     pub last_seen: Option<String>,
+    /// Its devices that hold a live stream right now, in no order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<DeviceId>,
 }
 
 /// Answer to `GET /chat/peers`: all known peers, for choosing whom to write to.

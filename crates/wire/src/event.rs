@@ -9,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::chat::{DirectMessage, DirectRef, Presence};
+use crate::signal::{SendSignal, Signalling};
 use crate::tracker::{BroadcastPeer, SendPeer, StoredMessage};
 use crate::{ChannelName, MessageId, PeerId};
 
@@ -66,6 +67,8 @@ pub enum Event {
         /// Where it is now.
         read_seq: u64,
     },
+    /// Another device wants to tell this one something about a link. It has no cursor and is not replayed.
+    Signal(Signalling),
     /// What was missed can't be told one by one: reload channels, unread counts, history and mailbox.
     Reset {
         /// `too_old`, `restarted` or `slow_reader`.
@@ -108,6 +111,8 @@ pub enum Command {
         /// The newest message that was read.
         seq: u64,
     },
+    /// As `POST /chat/signal`.
+    Signal(SendSignal),
     /// Answered with `{"type":"pong"}`.
     Ping,
 }

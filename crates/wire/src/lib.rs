@@ -7,6 +7,10 @@
 //! - [`chat`]: the newer calls under `/chat/`: channels, members, history, read markers, mailbox.
 //! - [`event`]: what a live stream carries, and the commands a WebSocket takes.
 //! - [`auth`]: accounts and sessions: register, log in, tokens, invites.
+//! - [`device`]: a peer's devices and their keys.
+//! - [`signal`]: how two devices agree on a link, by way of the tracker.
+//! - [`p2p`]: what linked devices say to each other.
+//! - [`hex`]: ids and digests in hex.
 //! - [`identity`]: the claims of the signed identity that backend-auth mints and the tracker verifies.
 //!
 //! Every answer has `"status": "success"`, which the types here leave to [`Success`]; errors are the
@@ -14,12 +18,17 @@
 
 pub mod auth;
 pub mod chat;
+pub mod device;
 pub mod event;
+pub mod hex;
 pub mod identity;
 pub mod ids;
 pub mod limits;
+pub mod p2p;
+pub mod signal;
 pub mod tracker;
 
+pub use device::DeviceId;
 pub use ids::{ChannelName, MessageId, PeerId};
 
 use serde::{Deserialize, Serialize};

@@ -227,6 +227,7 @@ impl State {
             active: status.active,
             online: status.online,
             last_seen: seen.map(|seen| crate::clock::rfc3339(self.wall(seen.last_seen(now)))),
+            devices: Vec::new(),
         }
     }
 

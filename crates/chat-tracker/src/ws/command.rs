@@ -59,6 +59,10 @@ pub(super) async fn answer(
             let read = MarkRead { peer_id: peer_id(), channel, seq };
             reply(reference, calls::mark_read(tracker, caller, read).await)
         }
+        Command::Signal(_) => failed(
+            reference,
+            &Problem::not_found("device_not_registered", "no device is registered here yet"),
+        ),
         Command::Ping => json(&Reply {
             r#type: "pong",
             reference,

@@ -1,0 +1,3 @@
+//! The native peer as a program.
+
+fn main() {}

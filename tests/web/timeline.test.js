@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { emptyLog, mergePage } from '../../www/js/core/log.js';
-import { channelRows } from '../../www/js/core/timeline.js';
+import { channelRows, talkRows } from '../../www/js/core/timeline.js';
 
 const start = new Date(2025, 10, 5, 10, 0, 0).getTime();
 const message = (seq, from, minutes) => ({
@@ -43,4 +43,15 @@ test('the same message keeps its key from waiting to sent, so that its node stay
   const after = channelRows(channel([message(1, 'bob', 0), message(2, 'me', 0)]), [], 'Me').at(-1);
   assert.equal(before.key, after.key);
   assert.notEqual(before.sig, after.sig);
+});
+
+test('what else happened stands between the messages by its time, and ends a group', () => {
+  const at = (minute) => `2025-11-05T10:${minute}:00.000Z`;
+  const record = (id, minute) => ({ key: `bob|${id}`, peer: 'bob', id, from: 'bob', to: 'me', message: id, timestamp: at(minute), seen: true });
+  const talk = { peer: 'bob', records: [record('a', '30'), record('b', '31')], divider: null };
+  const node = /** @type {any} */ ({});
+  const extras = [{ key: 'late', timestamp: at('45'), node }, { key: 'between', timestamp: '2025-11-05T10:30:30.000Z', node }];
+  const shown = talkRows(talk, [], 'me', extras).filter((row) => row.kind === 'message' || row.kind === 'extra');
+  assert.deepEqual(shown.map((row) => row.key), ['bob|a', 'extra between', 'bob|b', 'extra late']);
+  assert.equal(shown[2].head, true);
 });

@@ -23,7 +23,13 @@
  * @typedef {{kind: 'day', key: string, sig: string, time: number}} DayRow
  * @typedef {{kind: 'new', key: string, sig: string}} NewRow
  * @typedef {{kind: 'start', key: string, sig: string}} StartRow
- * @typedef {MessageRow|DayRow|NewRow|StartRow} Row
+ * @typedef {{kind: 'extra', key: string, sig: string, time: number, node: HTMLElement}} ExtraRow
+ * @typedef {MessageRow|DayRow|NewRow|StartRow|ExtraRow} Row
+ *
+ * @typedef {object} Extra        Something else that happened in a conversation, such as a file; its node is its owner's.
+ * @property {string} key
+ * @property {string} timestamp   RFC 3339
+ * @property {HTMLElement} node   An `li`.
  *
  * @typedef {Omit<MessageRow, 'kind'|'sig'|'head'> & {fresh: boolean}} Entry
  */
@@ -60,9 +66,10 @@ export function channelRows(channel, waiting, me) {
  * @param {DirectTalk} talk
  * @param {OutItem[]} waiting
  * @param {string} me
+ * @param {Extra[]} [extras]
  * @returns {Row[]}
  */
-export function talkRows(talk, waiting, me) {
+export function talkRows(talk, waiting, me, extras = []) {
   const stored = new Set(talk.records.map((record) => record.key));
   let fresh = false;
   /** @type {Entry[]} */
@@ -76,7 +83,7 @@ export function talkRows(talk, waiting, me) {
   });
   const unsent = waiting.filter((item) => !stored.has(directKey(me, item.id)));
   entries.push(...unsent.map((item) => waitingEntry(item, me)));
-  return rows(entries, true);
+  return rows(mergeExtras(entries, extras), true);
 }
 
 /**
@@ -90,7 +97,28 @@ function waitingEntry(item, me) {
 }
 
 /**
- * @param {Entry[]} entries in order
+ * Extras go where their time puts them; messages keep their order.
+ * @param {Entry[]} entries
+ * @param {Extra[]} extras
+ * @returns {(Entry|ExtraRow)[]}
+ */
+function mergeExtras(entries, extras) {
+  if (extras.length === 0) return entries;
+  /** @type {ExtraRow[]} */
+  const rows = extras
+    .map(({ key, timestamp, node }) => ({ kind: /** @type {const} */ ('extra'), key: `extra ${key}`, sig: '', time: Date.parse(timestamp), node }))
+    .sort((one, other) => one.time - other.time);
+  /** @type {(Entry|ExtraRow)[]} */
+  const out = [];
+  for (const entry of entries) {
+    while (rows.length > 0 && rows[0].time < entry.time) out.push(/** @type {ExtraRow} */ (rows.shift()));
+    out.push(entry);
+  }
+  return [...out, ...rows];
+}
+
+/**
+ * @param {(Entry|ExtraRow)[]} entries in order
  * @param {boolean} complete whether the first one is the first of the conversation
  * @returns {Row[]}
  */
@@ -102,14 +130,17 @@ function rows(entries, complete) {
   let day = '';
   let divided = false;
   for (const entry of entries) {
-    const { fresh, ...shown } = entry;
-    let head = !last || !samePeer(last.from, entry.from) || entry.time - last.time > GROUP_MS;
     const today = dayOf(entry.time);
-    if (today !== day) {
-      out.push({ kind: 'day', key: `day ${today}`, sig: today, time: entry.time });
-      day = today;
-      head = true;
+    const dawn = today !== day;
+    if (dawn) out.push({ kind: 'day', key: `day ${today}`, sig: today, time: entry.time });
+    day = today;
+    if ('kind' in entry) {
+      out.push(entry);
+      last = null;
+      continue;
     }
+    const { fresh, ...shown } = entry;
+    let head = dawn || !last || !samePeer(last.from, entry.from) || entry.time - last.time > GROUP_MS;
     if (fresh && !divided) {
       out.push({ kind: 'new', key: 'new', sig: 'new' });
       divided = true;

@@ -8,6 +8,7 @@ export default {
   'join': 'Join',
   'leave': 'Leave',
   'send': 'Send',
+  'attach': 'Send a file',
   'copy': 'Copy',
   'copied': 'Copied',
   'retry': 'Try again',

@@ -8,6 +8,7 @@ export default {
   'join': 'Tham gia',
   'leave': 'Rời',
   'send': 'Gửi',
+  'attach': 'Gửi tệp',
   'copy': 'Chép',
   'copied': 'Đã chép',
   'retry': 'Thử lại',

@@ -1,5 +1,6 @@
 /**
- * What this browser keeps for one account: direct messages and unsent messages in IndexedDB.
+ * What this browser keeps for one account, in IndexedDB: direct messages, unsent messages, this device's key, the
+ * devices of partners, and what belongs to files (`transfers`, `pieces`).
  *
  * Where there is no IndexedDB (some private windows), things live as long as the page, `durable` is false, and
  * direct messages are not acknowledged, so that the tracker keeps them.
@@ -11,7 +12,13 @@
 import { fold } from '../core/names.js';
 import { mergeRecord } from '../core/directs.js';
 
-const VERSION = 1;
+/** Raised with every new table; the tables that a browser lacks are made then. */
+const VERSION = 2;
+
+/** @type {[name: string, keyPath: string|string[]][]} */
+const TABLES = [
+  ['direct', 'key'], ['outbox', 'id'], ['device', 'key'], ['trust', 'key'], ['transfers', 'key'], ['pieces', ['file', 'n']],
+];
 
 /** @param {string} account */
 function nameFor(account) {
@@ -26,8 +33,8 @@ export async function openStore(account) {
   try {
     const request = indexedDB.open(nameFor(account), VERSION);
     request.onupgradeneeded = () => {
-      request.result.createObjectStore('direct', { keyPath: 'key' });
-      request.result.createObjectStore('outbox', { keyPath: 'id' });
+      const there = request.result.objectStoreNames;
+      for (const [name, keyPath] of TABLES) if (!there.contains(name)) request.result.createObjectStore(name, { keyPath });
     };
     const db = await done(request);
     // Another tab wants a newer version: it must not wait for this one.
@@ -62,8 +69,14 @@ export class Store {
     this.#db = db;
   }
 
+  /** Whether what is kept outlives the page. */
   get durable() {
     return this.#db !== null;
+  }
+
+  /** The open database, for parts with tables of their own; null where there is none. */
+  get db() {
+    return this.#db;
   }
 
   close() {
@@ -132,11 +145,12 @@ export class Store {
 }
 
 /**
+ * An IndexedDB request as a promise.
  * @template T
  * @param {IDBRequest<T>} request
  * @returns {Promise<T>}
  */
-function done(request) {
+export function done(request) {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
@@ -144,10 +158,11 @@ function done(request) {
 }
 
 /**
+ * The end of a transaction: what it wrote is kept.
  * @param {IDBTransaction} transaction
  * @returns {Promise<void>}
  */
-function completed(transaction) {
+export function completed(transaction) {
   return new Promise((resolve, reject) => {
     transaction.oncomplete = () => resolve();
     transaction.onabort = () => reject(transaction.error);

@@ -3,7 +3,7 @@
  * Telex, Japanese, …), Enter belongs to the input method.
  */
 
-import { byteLength, MESSAGE_BYTES } from '../core/names.js';
+import { byteLength, MESSAGE_BYTES, samePeer } from '../core/names.js';
 import { Drafts } from '../app/drafts.js';
 import { byId, setText } from '../ui/dom.js';
 import { t, tn } from '../ui/i18n.js';
@@ -12,8 +12,11 @@ import { announce } from '../ui/overlay.js';
 /** The count shows when this many bytes or fewer are left. */
 const SHOW_COUNT = 2048;
 
-/** @param {import('../app/chat.js').Chat} chat */
-export function composerView(chat) {
+/**
+ * @param {import('../app/chat.js').Chat} chat
+ * @param {boolean} [attachable] whether this browser can send files
+ */
+export function composerView(chat, attachable = false) {
   const form = byId('composer', HTMLFormElement);
   const text = byId('text', HTMLTextAreaElement);
   const send = byId('send', HTMLButtonElement);
@@ -73,6 +76,8 @@ export function composerView(chat) {
     const open = active !== null && (active.kind === 'direct' || channel?.joined === true);
     form.hidden = !open;
     byId('join-bar').hidden = !channel || channel.joined;
+    // Files go to a person, over a link; whoever sends them listens to this button.
+    byId('attach').hidden = !attachable || active?.kind !== 'direct' || samePeer(active.name, model.me);
     if (channel) setText(byId('join-text'), t('join.text', { channel: channel.name }));
     if (!active) return;
     const label = active.kind === 'channel' ? t('composer.channel', { channel: active.name }) : t('composer.direct', { name: active.name });

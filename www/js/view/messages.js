@@ -20,8 +20,12 @@ const END = 60;
 /** This close to the start, history is fetched. */
 const START = 400;
 
-/** @param {import('../app/chat.js').Chat} chat */
-export function messagesView(chat) {
+/**
+ * @param {import('../app/chat.js').Chat} chat
+ * @param {(place: import('../core/route.js').Place) => import('../core/timeline.js').Extra[]} [extraRows]  What else belongs
+ *   into a talk, by time. A node may change itself at any time; a new node under an old key takes its place.
+ */
+export function messagesView(chat, extraRows = () => []) {
   const scroller = byId('scroller');
   const list = byId('messages');
   const jump = byId('jump');
@@ -62,9 +66,9 @@ export function messagesView(chat) {
       shown = place;
       placed = false;
     }
-    const rows = rowsOf(chat);
+    const rows = rowsOf(chat, extraRows);
     const anchor = chat.atEnd || !placed ? null : anchorOf(scroller, list);
-    reconcile(list, rows.map((row) => ({ ...row, sig: `${row.sig}|${lang()}` })), (row) => node(chat, row));
+    reconcile(list, rows.map((row) => ({ ...row, sig: row.kind === 'extra' ? numberOf(row.node) : `${row.sig}|${lang()}` })), (row) => node(chat, row));
     const channel = active?.kind === 'channel' ? model.channels.get(active.name) : undefined;
     const loaded = active?.kind === 'direct' || channel?.log.loaded === true;
     byId('loading-older').hidden = !channel || (loaded && (atStart(channel.log) || !channel.loadingOlder));
@@ -97,15 +101,32 @@ export function messagesView(chat) {
 
 /**
  * @param {import('../app/chat.js').Chat} chat
+ * @param {(place: import('../core/route.js').Place) => import('../core/timeline.js').Extra[]} extraRows
  * @returns {Row[]}
  */
-function rowsOf(chat) {
+function rowsOf(chat, extraRows) {
   const { active, model } = chat;
   if (!active) return [];
   const waiting = chat.waiting(active);
-  if (active.kind === 'direct') return talkRows(talkWith(model.talks, active.name), waiting, model.me);
+  if (active.kind === 'direct') return talkRows(talkWith(model.talks, active.name), waiting, model.me, extraRows(active));
   const channel = model.channels.get(active.name);
   return channel ? channelRows(channel, waiting, model.me) : [];
+}
+
+/** @type {WeakMap<HTMLElement, string>} */
+const numbers = new WeakMap();
+let numbered = 0;
+
+/**
+ * A number for a node that somebody else made, so that another node under the same key is told from it.
+ * @param {HTMLElement} node
+ */
+function numberOf(node) {
+  const known = numbers.get(node);
+  if (known) return known;
+  numbered += 1;
+  numbers.set(node, `node ${numbered}`);
+  return `node ${numbered}`;
 }
 
 /**
@@ -135,6 +156,8 @@ function node(chat, row) {
       return el('li', { class: 'new-line' }, el('span', {}, t('divider')));
     case 'start':
       return startNode(chat);
+    case 'extra':
+      return row.node;
     case 'message':
       return messageNode(chat, row);
   }

@@ -113,7 +113,7 @@ class World:
         self.tracker = Program(
             "chat-tracker",
             ["--server-port", tracker.number, "--data-dir", home / "tracker", "--auth-url", f"http://{auth.address}", *tracker_flags],
-            home, tracker,
+            home, tracker, {"STUN_PORT": "0"},
         )
         self.proxy = Program(
             "proxy", ["--config", REPOSITORY / "proxy.conf"], home, proxy,

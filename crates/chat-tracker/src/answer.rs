@@ -56,6 +56,11 @@ fn refused(refusal: &Refusal) -> Problem {
             "id_conflict",
             "this id was used for another message: a new message needs a new id",
         ),
+        Refusal::DeviceTaken => Problem::new(
+            http::StatusCode::CONFLICT,
+            "device_taken",
+            "this device's key is registered for another peer: make a new key, or remove it there",
+        ),
         Refusal::MailboxFull => Problem::new(
             http::StatusCode::TOO_MANY_REQUESTS,
             "mailbox_full",
@@ -92,6 +97,7 @@ mod tests {
             (Refusal::Private, 403, "private_channel"),
             (Refusal::NotAMember, 403, "not_a_member"),
             (Refusal::IdConflict, 409, "id_conflict"),
+            (Refusal::DeviceTaken, 409, "device_taken"),
             (Refusal::MailboxFull, 429, "mailbox_full"),
         ] {
             assert_eq!(told(Failure::Refused(refusal)), (status, code));

@@ -56,7 +56,7 @@ impl Caller {
         tracker: &Tracker,
         peer_id: Option<&PeerId>,
     ) -> Result<Registration, Problem> {
-        let registration = self.find(tracker, peer_id)?;
+        let registration = self.may_act_as(tracker, peer_id)?;
         let now = Instant::now();
         tracker.presence.heard(&registration.peer, now);
         tracker
@@ -81,7 +81,15 @@ impl Caller {
         self.acting_as(tracker, peer_id).map(Some)
     }
 
-    fn find(&self, tracker: &Tracker, peer_id: Option<&PeerId>) -> Result<Registration, Problem> {
+    /// Finds the peer that the caller acts as, and counts no call.
+    ///
+    /// # Errors
+    /// As [`Self::acting_as`], but for 429.
+    pub fn may_act_as(
+        &self,
+        tracker: &Tracker,
+        peer_id: Option<&PeerId>,
+    ) -> Result<Registration, Problem> {
         let own = self.account.as_deref().map(|account| &account.name);
         let Some(id) = peer_id.or(own) else {
             return Err(Problem::bad_request(

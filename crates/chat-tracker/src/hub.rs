@@ -9,6 +9,9 @@
 //! Each shard hands out the log in its order, so each reader sees offsets that only grow. A reader joins
 //! its shard at the shard's place in the log: what lies before that is replayed from the log, what lies
 //! after comes through its queue, and nothing comes twice.
+//!
+//! [`Hub::signal`] goes past the log: what one device tells another about a link is of use now or never.
+//! It waits in the readers' queues like the rest, without a cursor, and is not replayed.
 
 mod frame;
 mod log;
@@ -23,6 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use wire::DeviceId;
 use wire::event::{Event, ResetReason};
 
 pub use frame::{Cursor, Frame};
@@ -197,13 +201,38 @@ impl Hub {
         }
     }
 
+    /// Hands an event to the live streams of one device, past the log: it has no cursor and is not kept.
+    /// Two calls that follow one another are seen in that order. Whether there was such a stream.
+    pub fn signal(&self, peer: &PeerKey, device: DeviceId, event: &Event) -> bool {
+        let frame = self.own_frame(event, None);
+        self.shard_of(peer).signal(&self.0, peer, device, &frame)
+    }
+
     /// Opens a live stream of a peer: `hello`, then what it missed since `cursor` (or `reset`), then
     /// everything from now on.
     ///
     /// # Errors
     /// [`Refused`] when a limit is reached.
     pub fn subscribe(&self, peer: &PeerKey, cursor: Option<&str>) -> Result<Subscription, Refused> {
-        Subscription::open(self, peer, cursor)
+        Subscription::open(self, peer, None, cursor)
+    }
+
+    /// As [`Self::subscribe`], on one of the peer's devices: the stream gets the device's signals too.
+    ///
+    /// # Errors
+    /// [`Refused`] when a limit is reached.
+    pub fn subscribe_device(
+        &self,
+        peer: &PeerKey,
+        device: Option<DeviceId>,
+        cursor: Option<&str>,
+    ) -> Result<Subscription, Refused> {
+        Subscription::open(self, peer, device, cursor)
+    }
+
+    /// Ends a peer's streams, or those of one of its devices: they are no longer whose they were.
+    pub fn end(&self, peer: &PeerKey, device: Option<DeviceId>) {
+        self.shard_of(peer).end(peer, device);
     }
 
     /// The cursor of the newest event.
@@ -276,7 +305,7 @@ impl Hub {
         &self.0.shards[hash % self.0.shards.len()]
     }
 
-    /// A frame that belongs to one stream only: `hello` and `reset`.
+    /// A frame that is not in the log: `hello`, `reset` and signals.
     fn own_frame(&self, event: &Event, cursor: Option<Cursor>) -> Arc<Frame> {
         Arc::new(Frame::encode(&frame::json(event), cursor))
     }

@@ -1,4 +1,4 @@
-//! The tracker: peers, channels, durable messages, live events.
+//! The tracker: peers, channels, durable messages, live events, and the introductions for direct links.
 //!
 //! # Layout
 //! - [`settings`]: the flags, and what they come to.
@@ -11,7 +11,9 @@
 //! - [`identity`]: signed identities, verified offline.
 //! - `http_client`: asks backend-auth.
 //! - `rate`: how often a peer may call.
+//! - [`ice`]: the servers that help with direct links, and credentials for them; [`stun`]: the own one.
 //! - [`peers`]: who is known, where they listen and who owns them.
+//! - [`devices`]: which devices are registered, and whose they are.
 //! - [`channels`]: which channels there are and who is in them.
 //! - `store`: what must not be lost, in SQLite; one writer with group commit.
 //! - [`hub`]: live events: a log of them, and a bounded queue for each reader.
@@ -26,9 +28,11 @@ pub mod caller;
 pub mod calls;
 pub mod channels;
 pub mod clock;
+pub mod devices;
 mod extract;
 pub mod http_client;
 pub mod hub;
+pub mod ice;
 pub mod identity;
 pub mod live;
 pub mod metrics;
@@ -39,6 +43,7 @@ pub mod router;
 pub mod settings;
 mod sse;
 mod store;
+pub mod stun;
 pub mod tracker;
 mod ws;
 

@@ -8,13 +8,15 @@ use http::HeaderMap;
 use serde::Deserialize;
 use service::{Problem, Shutdown};
 use tokio::time::MissedTickBehavior;
-use wire::PeerId;
 use wire::event::Event;
+use wire::{DeviceId, PeerId};
 
 use crate::caller::Caller;
+use crate::calls::device_not_registered;
 use crate::channels::MemberSet;
 use crate::hub::{Audience, Refused, Subscription};
 use crate::presence::Directory;
+use crate::store::SawDevice;
 use crate::tracker::Tracker;
 
 /// The query of `GET /chat/events` and `GET /chat/ws`.
@@ -24,6 +26,11 @@ pub struct Listen {
     #[serde(default)]
     #[param(value_type = Option<String>)]
     pub peer_id: Option<PeerId>,
+    /// On which of the peer's registered devices: it is live as long as the stream is, and gets the
+    /// device's signals.
+    #[serde(default)]
+    #[param(value_type = Option<String>)]
+    pub device: Option<DeviceId>,
     /// The last cursor that arrived; the header `Last-Event-ID` wins over it.
     #[serde(default)]
     pub cursor: Option<String>,
@@ -44,13 +51,27 @@ impl Stream {
         listen: &Listen,
         headers: &HeaderMap,
     ) -> Result<Self, Problem> {
-        let registration = caller.acting_as(tracker, listen.peer_id.as_ref())?;
+        let peer = caller.acting_as(tracker, listen.peer_id.as_ref())?.peer;
+        let check_device = || match listen.device {
+            Some(device) if !tracker.devices.belongs(device, &peer) => {
+                Err(device_not_registered(device, peer.id()))
+            }
+            _ => Ok(()),
+        };
+        check_device()?;
         // A browser that reconnects sends the newest id, in front of the URL's old one.
         let last_event_id = headers.get("last-event-id").and_then(|id| id.to_str().ok());
         let cursor = last_event_id.or(listen.cursor.as_deref()).filter(|text| !text.is_empty());
-        let events = tracker.hub.subscribe(&registration.peer, cursor).map_err(refused)?;
+        let events = tracker.hub.subscribe_device(&peer, listen.device, cursor).map_err(refused)?;
+        // A device that was removed, or a peer that got another owner, meanwhile: what ended the streams
+        // that were there has not seen this one.
+        caller.may_act_as(tracker, listen.peer_id.as_ref())?;
+        check_device()?;
         let now = Instant::now();
-        tracker.presence.stream_opened(&registration.peer, now);
+        tracker.presence.stream_opened(&peer, listen.device, now);
+        if let Some(device) = listen.device {
+            tracker.store.offer(SawDevice { device });
+        }
         // An account's session may be revoked meanwhile: the stream comes back through the front door.
         let lifetime = tracker.hub.limits().lifetime;
         let ends = (caller.account().is_some() && !lifetime.is_zero()).then(|| now + lifetime);
@@ -65,7 +86,8 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.presence.stream_closed(self.events.peer(), Instant::now());
+        let (peer, device) = (self.events.peer(), self.events.device());
+        self.presence.stream_closed(peer, device, Instant::now());
     }
 }
 

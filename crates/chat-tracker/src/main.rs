@@ -32,10 +32,11 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn serve(args: Args, addr: SocketAddr) -> Result<(), Box<dyn Error>> {
+    args.tracker.check()?;
     // Bound first: a second tracker by mistake is told of the port, which it can change.
     let listener = TcpListener::from_std(bind::tcp(addr)?)?;
     let admin = args.admin.admin.map(bind::tcp).transpose()?;
-    let (tracker, writer) = Tracker::open(&args.tracker)?;
+    let (tracker, background) = Tracker::open(&args.tracker)?;
     let shutdown = shutdown::on_signal()?;
     if let Some(admin) = admin {
         tracing::info!("Serving metrics on {}", admin.local_addr()?);
@@ -43,6 +44,6 @@ async fn serve(args: Args, addr: SocketAddr) -> Result<(), Box<dyn Error>> {
         tokio::spawn(admin::serve(TcpListener::from_std(admin)?, probe, shutdown.clone()));
     }
     tracing::info!("Starting hybrid chat server on {}", listener.local_addr()?);
-    run(listener, tracker, writer, args.http, shutdown).await;
+    run(listener, tracker, background, args.http, shutdown).await;
     Ok(())
 }

@@ -23,11 +23,16 @@ struct Numbers {
     commit_commands: Histogram,
     commit_failures: IntCounter,
     messages: IntCounterVec,
+    content_bytes: IntCounterVec,
+    signals: IntCounterVec,
+    stun_requests: IntCounter,
+    stun_refused: IntCounterVec,
     expired: IntCounter,
     streams: IntGauge,
     peers: IntGauge,
     active_peers: IntGauge,
     channels: IntGauge,
+    live_devices: IntGauge,
     store_waiting: IntGauge,
     events: IntGauge,
     deliveries: IntGauge,
@@ -44,6 +49,8 @@ pub struct Levels {
     pub active_peers: usize,
     /// Channels.
     pub channels: usize,
+    /// Devices with a live stream.
+    pub live_devices: usize,
     /// Commands that wait for the writer.
     pub store_waiting: usize,
     /// The hub's own numbers.
@@ -76,12 +83,37 @@ impl Metrics {
                 &registry,
                 IntCounter::new("tracker_commit_failures_total", "Commits that failed")?,
             )?,
-            messages: register(
+            messages: counters(
                 &registry,
-                IntCounterVec::new(
-                    Opts::new("tracker_messages_total", "Messages stored, by kind"),
-                    &["kind"],
-                )?,
+                "tracker_messages_total",
+                "Messages stored, by kind",
+                "kind",
+                &["channel", "direct"],
+            )?,
+            content_bytes: counters(
+                &registry,
+                "tracker_content_bytes_total",
+                "Bytes of message text that were handed to the tracker, by kind",
+                "kind",
+                &["channel", "direct"],
+            )?,
+            signals: counters(
+                &registry,
+                "tracker_signals_total",
+                "Signals between devices, by whether the other device was live",
+                "delivered",
+                &["yes", "no"],
+            )?,
+            stun_requests: register(
+                &registry,
+                IntCounter::new("tracker_stun_requests_total", "STUN requests, well-formed ones")?,
+            )?,
+            stun_refused: counters(
+                &registry,
+                "tracker_stun_refused_total",
+                "Datagrams to the STUN server without a good answer, by reason",
+                "reason",
+                &["malformed", "unknown_attribute", "rate"],
             )?,
             expired: register(
                 &registry,
@@ -91,6 +123,7 @@ impl Metrics {
             peers: gauge(&registry, "tracker_peers", "Known peers")?,
             active_peers: gauge(&registry, "tracker_active_peers", "Peers heard from lately")?,
             channels: gauge(&registry, "tracker_channels", "Channels")?,
+            live_devices: gauge(&registry, "tracker_live_devices", "Devices with a live stream")?,
             store_waiting: gauge(
                 &registry,
                 "tracker_store_waiting",
@@ -134,6 +167,28 @@ impl Metrics {
         self.0.messages.with_label_values(&["direct"]).inc();
     }
 
+    /// Text of a message to a channel came in.
+    pub(crate) fn channel_content(&self, bytes: usize) {
+        self.0.content_bytes.with_label_values(&["channel"]).inc_by(bytes as u64);
+    }
+
+    /// Text of a direct message came in.
+    pub(crate) fn direct_content(&self, bytes: usize) {
+        self.0.content_bytes.with_label_values(&["direct"]).inc_by(bytes as u64);
+    }
+
+    pub(crate) fn signal(&self, delivered: bool) {
+        self.0.signals.with_label_values(&[if delivered { "yes" } else { "no" }]).inc();
+    }
+
+    pub(crate) fn stun_request(&self) {
+        self.0.stun_requests.inc();
+    }
+
+    pub(crate) fn stun_refused(&self, reason: &str) {
+        self.0.stun_refused.with_label_values(&[reason]).inc();
+    }
+
     pub(crate) fn expired(&self, count: usize) {
         self.0.expired.inc_by(count as u64);
     }
@@ -144,6 +199,7 @@ impl Metrics {
         set(&numbers.peers, levels.peers);
         set(&numbers.active_peers, levels.active_peers);
         set(&numbers.channels, levels.channels);
+        set(&numbers.live_devices, levels.live_devices);
         set(&numbers.store_waiting, levels.store_waiting);
         set(&numbers.streams, levels.hub.streams);
         set(&numbers.log_bytes, levels.hub.log_bytes);
@@ -160,6 +216,21 @@ fn set<N: TryInto<i64>>(gauge: &IntGauge, value: N) {
 
 fn gauge(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntGauge> {
     register(registry, IntGauge::new(name, help)?)
+}
+
+/// A counter for each value of a label, so that all of them show from the start.
+fn counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    label: &str,
+    values: &[&str],
+) -> prometheus::Result<IntCounterVec> {
+    let counters = register(registry, IntCounterVec::new(Opts::new(name, help), &[label])?)?;
+    for value in values {
+        counters.with_label_values(&[*value]).reset();
+    }
+    Ok(counters)
 }
 
 fn register<C: Collector + Clone + 'static>(
@@ -181,5 +252,6 @@ mod tests {
         let text = metrics.render(Levels { peers: 7, ..Levels::default() });
         assert!(text.contains("tracker_commit_commands_sum 3"), "{text}");
         assert!(text.contains("tracker_peers 7"), "{text}");
+        assert!(text.contains("tracker_content_bytes_total{kind=\"direct\"} 0"), "{text}");
     }
 }

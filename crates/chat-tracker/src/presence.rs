@@ -2,17 +2,23 @@
 //!
 //! A peer with a live stream is online. Without one it stays active for a while after it was last heard
 //! from: long for those who only make calls (a person who types curl), short after a stream ended.
-//! What others are told is coalesced: a page's reload, which ends a stream and opens the next one, is
-//! told to nobody.
+//! A device is live as long as a stream has it. What others are told is coalesced: a page's reload, which
+//! ends a stream and opens the next one, is told to nobody.
+
+mod seen;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use wire::DeviceId;
 use wire::chat::Presence;
 
 use crate::peers::PeerKey;
+use seen::{Seen, Status};
 
 /// How long a peer counts as being there, and who is told.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +27,7 @@ pub struct Patience {
     pub after_call: Duration,
     /// Active after the last live stream ended.
     pub after_stream: Duration,
-    /// Offline for so long before others are told.
+    /// Offline for so long before others are told; the same for each device.
     pub settle: Duration,
     /// Channels with more members are not told who comes and goes.
     pub crowd: usize,
@@ -57,34 +63,6 @@ struct State {
     watched: HashSet<PeerKey>,
 }
 
-struct Seen {
-    streams: usize,
-    heard: Instant,
-    /// When its last stream ended.
-    closed: Instant,
-    /// Active until then without a stream.
-    until: Instant,
-    told: Status,
-}
-
-/// What others know of a peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Status {
-    active: bool,
-    online: bool,
-}
-
-impl Seen {
-    fn status(&self, now: Instant) -> Status {
-        let online = self.streams > 0;
-        Status { active: online || now < self.until, online }
-    }
-
-    fn last_seen(&self, now: Instant) -> Instant {
-        if self.streams > 0 { now } else { self.heard }
-    }
-}
-
 impl Directory {
     /// An empty directory.
     pub fn new(patience: Patience, now: Instant) -> Self {
@@ -111,31 +89,35 @@ impl Directory {
         state.watch(peer, now);
     }
 
-    /// A live stream of a peer began.
-    pub fn stream_opened(&self, peer: &PeerKey, now: Instant) {
+    /// A live stream of a peer began, on one of its devices perhaps.
+    pub fn stream_opened(&self, peer: &PeerKey, device: Option<DeviceId>, now: Instant) {
         let mut state = self.state();
-        let seen = state.seen(peer, now);
-        seen.streams += 1;
-        seen.heard = now;
+        state.seen(peer, now).opened(device, now);
         state.watch(peer, now);
     }
 
     /// A live stream of a peer ended.
-    pub fn stream_closed(&self, peer: &PeerKey, now: Instant) {
+    pub fn stream_closed(&self, peer: &PeerKey, device: Option<DeviceId>, now: Instant) {
         let mut state = self.state();
-        let after_stream = state.patience.after_stream;
-        let seen = state.seen(peer, now);
-        seen.streams = seen.streams.saturating_sub(1);
-        seen.heard = now;
-        seen.closed = now;
         // Also when it made a call lately: a closed page is gone soon.
-        seen.until = now + after_stream;
+        let until = now + state.patience.after_stream;
+        state.seen(peer, now).closed(device, now, until);
         state.watch(peer, now);
+    }
+
+    /// A peer's devices that are live.
+    pub fn devices(&self, peer: &PeerKey) -> Vec<DeviceId> {
+        self.state().peers.get(peer).map(|seen| seen.live().collect()).unwrap_or_default()
+    }
+
+    /// How many devices are live.
+    pub fn live_devices(&self) -> usize {
+        self.state().peers.values().map(|seen| seen.live().count()).sum()
     }
 
     /// Whether a peer was heard from lately.
     pub fn is_active(&self, peer: &PeerKey, now: Instant) -> bool {
-        self.state().peers.get(peer).is_some_and(|seen| seen.status(now).active)
+        self.state().peers.get(peer).is_some_and(|seen| seen.is_active(now))
     }
 
     /// When a peer was last heard from; `None` when not since the start.
@@ -147,7 +129,7 @@ impl Directory {
     /// The active peers and when each was last heard from, in no order.
     pub fn active(&self, now: Instant) -> Vec<(PeerKey, Timestamp)> {
         let state = self.state();
-        let active = state.peers.iter().filter(|(_, seen)| seen.status(now).active);
+        let active = state.peers.iter().filter(|(_, seen)| seen.is_active(now));
         active.map(|(peer, seen)| (peer.clone(), state.wall(seen.last_seen(now)))).collect()
     }
 
@@ -172,26 +154,26 @@ impl Directory {
         let State { patience, peers, watched, .. } = &mut *state;
         let mut due = Vec::new();
         watched.retain(|peer| {
-            let Some(seen) = peers.get(peer) else { return false };
-            let status = seen.status(now);
-            if status == seen.told {
+            let Some(seen) = peers.get_mut(peer) else { return false };
+            let settled = seen.settled(now, patience.settle);
+            if settled == seen.told {
                 // A stream's end wakes the watch again; only time passing does not.
-                return status.active && !status.online;
+                return seen.may_change(now);
             }
-            let settled =
-                !seen.told.online || status.online || now >= seen.closed + patience.settle;
-            if settled {
-                due.push(peer.clone());
-            }
+            due.push((peer.clone(), settled));
             true
         });
-        due.into_iter().map(|peer| (peer.clone(), state.presence(&peer, now))).collect()
+        let shown = due.into_iter().map(|(peer, status)| {
+            let presence = state.shown(&peer, status, now);
+            (peer, presence)
+        });
+        shown.collect()
     }
 
     /// Others were told this.
     pub fn told(&self, peer: &PeerKey, presence: &Presence) {
         if let Some(seen) = self.state().peers.get_mut(peer) {
-            seen.told = Status { active: presence.active, online: presence.online };
+            seen.told = Status::of(presence);
         }
     }
 
@@ -202,32 +184,30 @@ impl Directory {
 
 impl State {
     fn seen(&mut self, peer: &PeerKey, now: Instant) -> &mut Seen {
-        self.peers.entry(peer.clone()).or_insert_with(|| Seen {
-            streams: 0,
-            heard: now,
-            closed: now,
-            until: now,
-            told: Status::default(),
-        })
+        self.peers.entry(peer.clone()).or_insert_with(|| Seen::new(now))
     }
 
     /// Calls are many: only a peer that others see differently is worth watching.
     fn watch(&mut self, peer: &PeerKey, now: Instant) {
-        let differs = self.peers.get(peer).is_some_and(|seen| seen.status(now) != seen.told);
+        let differs = self.peers.get(peer).is_some_and(|seen| seen.differs(now));
         if differs && !self.watched.contains(peer) {
             self.watched.insert(peer.clone());
         }
     }
 
     fn presence(&self, peer: &PeerKey, now: Instant) -> Presence {
+        let status = self.peers.get(peer).map(|seen| seen.status(now)).unwrap_or_default();
+        self.shown(peer, status, now)
+    }
+
+    fn shown(&self, peer: &PeerKey, status: Status, now: Instant) -> Presence {
         let seen = self.peers.get(peer);
-        let status = seen.map(|seen| seen.status(now)).unwrap_or_default();
         Presence {
             peer_id: peer.id().clone(),
             active: status.active,
             online: status.online,
             last_seen: seen.map(|seen| crate::clock::rfc3339(self.wall(seen.last_seen(now)))),
-            devices: Vec::new(),
+            devices: status.devices,
         }
     }
 
@@ -235,109 +215,5 @@ impl State {
         let (instant, timestamp) = self.started;
         let passed = jiff::SignedDuration::try_from(at.saturating_duration_since(instant));
         passed.ok().and_then(|passed| timestamp.checked_add(passed).ok()).unwrap_or(timestamp)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use wire::PeerId;
-
-    fn peer(id: &str) -> PeerKey {
-        PeerKey::of(PeerId::parse(id).unwrap())
-    }
-
-    fn secs(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    /// Tells everything that is due: `(id, active, online)`.
-    fn tell(directory: &Directory, now: Instant) -> Vec<(String, bool, bool)> {
-        let mut told: Vec<_> = directory
-            .due(now)
-            .into_iter()
-            .map(|(peer, presence)| {
-                directory.told(&peer, &presence);
-                (presence.peer_id.to_string(), presence.active, presence.online)
-            })
-            .collect();
-        told.sort();
-        told
-    }
-
-    fn directory() -> (Directory, Instant) {
-        let now = Instant::now();
-        (Directory::new(Patience::default(), now), now)
-    }
-
-    #[test]
-    fn a_caller_without_a_stream_is_active_for_ten_minutes() {
-        let (directory, start) = directory();
-        directory.heard(&peer("curl"), start);
-        assert_eq!(tell(&directory, start), [("curl".into(), true, false)]);
-        assert!(directory.is_active(&peer("CURL"), start + secs(599)));
-        assert!(tell(&directory, start + secs(599)).is_empty());
-        assert!(!directory.is_active(&peer("curl"), start + secs(600)));
-        assert!(directory.active(start + secs(600)).is_empty());
-        assert_eq!(tell(&directory, start + secs(600)), [("curl".into(), false, false)]);
-        assert!(tell(&directory, start + secs(601)).is_empty());
-    }
-
-    #[test]
-    fn a_peer_is_active_for_a_minute_after_its_last_stream_although_it_made_calls() {
-        let (directory, start) = directory();
-        let alice = peer("alice");
-        directory.heard(&alice, start);
-        directory.stream_opened(&alice, start);
-        directory.stream_opened(&alice, start);
-        directory.stream_closed(&alice, start + secs(1000));
-        assert!(directory.presence(&alice, start + secs(5000)).online);
-        directory.stream_closed(&alice, start + secs(5000));
-        assert!(directory.is_active(&alice, start + secs(5059)));
-        assert!(!directory.is_active(&alice, start + secs(5060)));
-    }
-
-    #[test]
-    fn a_reload_is_told_to_nobody() {
-        let (directory, start) = directory();
-        let alice = peer("alice");
-        directory.stream_opened(&alice, start);
-        assert_eq!(tell(&directory, start), [("alice".into(), true, true)]);
-        directory.stream_closed(&alice, start + secs(10));
-        assert!(tell(&directory, start + secs(11)).is_empty());
-        directory.stream_opened(&alice, start + secs(12));
-        assert!(tell(&directory, start + secs(100)).is_empty());
-    }
-
-    #[test]
-    fn going_away_is_told_in_two_steps() {
-        let (directory, start) = directory();
-        let alice = peer("alice");
-        directory.stream_opened(&alice, start);
-        tell(&directory, start);
-        directory.stream_closed(&alice, start + secs(10));
-        assert!(tell(&directory, start + secs(14)).is_empty());
-        assert_eq!(tell(&directory, start + secs(15)), [("alice".into(), true, false)]);
-        assert_eq!(tell(&directory, start + secs(70)), [("alice".into(), false, false)]);
-    }
-
-    #[test]
-    fn what_was_not_told_stays_due() {
-        let (directory, start) = directory();
-        directory.stream_opened(&peer("alice"), start);
-        assert_eq!(directory.due(start).len(), 1);
-        assert_eq!(directory.due(start + secs(1)).len(), 1);
-    }
-
-    #[test]
-    fn last_seen_is_now_for_an_online_peer_and_the_last_call_for_another() {
-        let (directory, start) = directory();
-        directory.stream_opened(&peer("alice"), start);
-        directory.heard(&peer("curl"), start + secs(1));
-        let now = start + secs(100);
-        let alice = directory.last_seen(&peer("alice"), now).unwrap();
-        let curl = directory.last_seen(&peer("curl"), now).unwrap();
-        assert_eq!(alice.duration_since(curl).as_secs(), 99);
-        assert!(directory.last_seen(&peer("nobody"), now).is_none());
     }
 }

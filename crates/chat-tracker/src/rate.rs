@@ -1,21 +1,20 @@
-//! How often a peer may call: a bucket of calls for each, which fills at a steady rate.
+//! How often a peer may call, and an address ask: a bucket for each, which fills at a steady rate.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-
-use crate::peers::PeerKey;
 
 /// Buckets at most. A full bucket is as good as none, so full ones are dropped first.
 const BUCKETS: usize = 65_536;
 
-/// All buckets. Cheap to clone.
+/// All buckets, by whose they are. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Rates {
+pub(crate) struct Rates<K> {
     rate: f64,
     burst: f64,
     // A std lock: held for a map operation.
-    buckets: Arc<Mutex<HashMap<PeerKey, Bucket>>>,
+    buckets: Arc<Mutex<HashMap<K, Bucket>>>,
 }
 
 struct Bucket {
@@ -23,29 +22,29 @@ struct Bucket {
     at: Instant,
 }
 
-impl Rates {
+impl<K: Hash + Eq + Clone> Rates<K> {
     /// `rate` calls a second, `burst` at once; a rate of 0 is no limit.
     pub(crate) fn new(rate: u32, burst: u32) -> Self {
         Self { rate: f64::from(rate), burst: f64::from(burst), buckets: Arc::default() }
     }
 
-    /// Takes a call out of the peer's bucket.
+    /// Takes a call out of a bucket.
     ///
     /// # Errors
     /// Seconds to wait.
-    pub(crate) fn take(&self, peer: &PeerKey, now: Instant) -> Result<(), u64> {
+    pub(crate) fn take(&self, key: &K, now: Instant) -> Result<(), u64> {
         if self.rate <= 0.0 {
             return Ok(());
         }
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= BUCKETS && !buckets.contains_key(peer) {
+        if buckets.len() >= BUCKETS && !buckets.contains_key(key) {
             buckets.retain(|_, bucket| self.filled(bucket, now) < self.burst);
             // All in use at once: forgetting them is generous, which is better than growing.
             if buckets.len() >= BUCKETS {
                 buckets.clear();
             }
         }
-        let bucket = buckets.entry(peer.clone()).or_insert(Bucket { calls: self.burst, at: now });
+        let bucket = buckets.entry(key.clone()).or_insert(Bucket { calls: self.burst, at: now });
         let calls = self.filled(bucket, now);
         *bucket = Bucket { calls: calls - 1.0, at: now };
         if calls < 1.0 {
@@ -66,6 +65,8 @@ mod tests {
     use super::*;
     use std::time::Duration;
     use wire::PeerId;
+
+    use crate::peers::PeerKey;
 
     #[test]
     fn a_burst_passes_then_the_rate_decides_and_peers_do_not_share() {

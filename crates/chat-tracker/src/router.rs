@@ -7,7 +7,7 @@ use http::uri::PathAndQuery;
 use http::{Request, Uri};
 use tower::ServiceExt;
 
-use crate::api::{chat, openapi, original, service_calls};
+use crate::api::{chat, links, openapi, original, service_calls};
 use crate::tracker::Tracker;
 use crate::{sse, ws};
 
@@ -36,6 +36,10 @@ pub fn router(tracker: Tracker) -> Router {
         .route("/chat/mailbox", get(chat::mailbox))
         .route("/chat/mailbox/ack", post(chat::ack))
         .route("/chat/direct/status", post(chat::statuses))
+        .route("/chat/devices", get(links::devices).post(links::register))
+        .route("/chat/devices/remove", post(links::remove))
+        .route("/chat/signal", post(links::signal))
+        .route("/chat/ice", get(links::ice))
         .route("/chat/events", get(sse::events))
         .route("/chat/ws", get(ws::socket))
         .route("/chat/openapi.json", get(openapi::document))

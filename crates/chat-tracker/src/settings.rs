@@ -11,7 +11,11 @@ use service::http::HttpLimits;
 use wire::limits;
 
 use crate::http_client::BaseUrl;
-use crate::{hub, presence, store};
+use crate::{hub, ice, presence, store};
+
+mod links;
+
+pub use links::{LinkArgs, Secret, Switch};
 
 const EXAMPLES: &str = "Examples:
   chat-tracker                                            guests too, on 127.0.0.1:8001
@@ -19,7 +23,8 @@ const EXAMPLES: &str = "Examples:
   chat-tracker --data-dir /var/lib/chat --admin 127.0.0.1:9101
   chat-tracker health";
 
-/// The tracker of hybrid chat: peers, channels, durable messages, live events.
+/// The tracker of hybrid chat: peers, channels, durable messages, live events, and the
+/// introductions for direct links.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
 pub struct Args {
@@ -77,6 +82,9 @@ pub struct TrackerArgs {
     /// Limits of live streams.
     #[command(flatten)]
     pub streams: StreamArgs,
+    /// Direct links between peers.
+    #[command(flatten)]
+    pub links: LinkArgs,
 }
 
 /// Limits of calls and of storage.
@@ -193,6 +201,14 @@ impl StreamArgs {
 }
 
 impl TrackerArgs {
+    /// Looks at what flags mean together, before anything is bound.
+    ///
+    /// # Errors
+    /// When they contradict each other.
+    pub fn check(&self) -> Result<(), ice::NoSecret> {
+        ice::Servers::new(&self.links).map(|_| ())
+    }
+
     pub(crate) fn store(&self) -> store::Settings {
         store::Settings {
             data_dir: self.data_dir.clone(),
@@ -216,18 +232,21 @@ pub struct Limits {
     pub peers_max: usize,
     /// Channels.
     pub channels_max: usize,
+    /// Devices of one peer.
+    pub devices_per_peer: usize,
     pub(crate) mailbox: store::Room,
     pub(crate) mailbox_keep: SignedDuration,
 }
 
-impl From<&LimitArgs> for Limits {
-    fn from(args: &LimitArgs) -> Self {
+impl Limits {
+    pub(crate) fn new(args: &LimitArgs, links: &LinkArgs) -> Self {
         Self {
             message_bytes: args.message_bytes,
             body_bytes: args.body_bytes,
             page_messages: args.page_messages,
             peers_max: args.peers_max,
             channels_max: args.channels_max,
+            devices_per_peer: links.devices_per_peer as usize,
             mailbox: store::Room { messages: args.mailbox_messages, bytes: args.mailbox_bytes },
             mailbox_keep: SignedDuration::from_hours(i64::from(args.mailbox_days) * 24),
         }

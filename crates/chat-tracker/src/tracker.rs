@@ -13,16 +13,19 @@ use service::{Problem, Shutdown};
 use tokio::net::TcpListener;
 
 use crate::channels::Channels;
+use crate::devices::Devices;
 use crate::hub::Hub;
+use crate::ice::Servers;
 use crate::identity::Identity;
 use crate::live;
 use crate::metrics::{Levels, Metrics};
-use crate::peers::Peers;
+use crate::peers::{PeerKey, Peers};
 use crate::presence::Directory;
 use crate::rate::Rates;
 use crate::router::router;
 use crate::settings::{Limits, TrackerArgs};
 use crate::store::{Expire, Live, OpenError, Store};
+use crate::stun;
 
 /// How often old mailbox entries are looked for.
 const EXPIRY_EVERY: Duration = Duration::from_secs(300);
@@ -41,15 +44,20 @@ pub struct Parts {
     pub peers: Peers,
     /// Who is where.
     pub channels: Channels,
+    /// Which devices are registered.
+    pub devices: Devices,
     /// Live events.
     pub hub: Hub,
     /// Who is there.
     pub presence: Directory,
     /// Limits of calls.
     pub limits: Limits,
+    /// Servers that help with direct links.
+    pub ice: Servers,
     /// The numbers.
     pub metrics: Metrics,
-    pub(crate) rates: Rates,
+    pub(crate) rates: Rates<PeerKey>,
+    pub(crate) signal_rates: Rates<PeerKey>,
     pub(crate) store: Store,
 }
 
@@ -72,31 +80,46 @@ impl FromRef<Tracker> for Directory {
     }
 }
 
-/// The thread that writes: it ends, with everything committed, after the last [`Tracker`] is gone.
-pub struct Writer(JoinHandle<()>);
+/// What works beside the calls; [`run`] sees to it.
+pub struct Background {
+    /// The thread that writes: it ends, with everything committed, after the last [`Tracker`] is gone.
+    writer: JoinHandle<()>,
+    stun: Option<stun::Server>,
+}
 
 impl Tracker {
-    /// Opens the store and puts the parts together. Call it inside the runtime.
+    /// Binds the STUN server, opens the store and puts the parts together. Call it inside the runtime.
     ///
     /// # Errors
-    /// When the store can't be opened.
-    pub fn open(args: &TrackerArgs) -> Result<(Self, Writer), OpenError> {
+    /// When a flag is wrong, the STUN server's port is taken, or the store can't be opened.
+    pub fn open(args: &TrackerArgs) -> Result<(Self, Background), OpenError> {
         let metrics = Metrics::new()?;
+        let ice = Servers::new(&args.links)?;
+        let stun = stun::Server::bind(&args.links, &metrics)?;
+        let stun_port = stun.as_ref().map(|stun| stun.local_addr().port());
         let hub = Hub::new(args.streams.hub());
-        let live = Live { peers: Peers::default(), channels: Channels::default(), hub };
+        let live = Live {
+            peers: Peers::default(),
+            channels: Channels::default(),
+            devices: Devices::default(),
+            hub,
+        };
         let (store, writer) = Store::open(&args.store(), live.clone(), metrics.clone())?;
         let parts = Parts {
             identity: Identity::new(args.auth, args.auth_url.clone(), args.data_dir.clone()),
             peers: live.peers,
             channels: live.channels,
+            devices: live.devices,
             hub: live.hub,
             presence: Directory::new(args.streams.patience(), Instant::now()),
-            limits: Limits::from(&args.limits),
+            limits: Limits::new(&args.limits, &args.links),
+            ice: ice.with_stun_port(stun_port),
             metrics,
             rates: Rates::new(args.limits.rate, args.limits.rate_burst),
+            signal_rates: Rates::new(args.links.signal_rate, args.links.signal_burst),
             store,
         };
-        Ok((Self(Arc::new(parts)), Writer(writer)))
+        Ok((Self(Arc::new(parts)), Background { writer, stun }))
     }
 
     /// Whether calls can be answered: the store writes, and identities that are demanded can be verified.
@@ -149,6 +172,7 @@ impl Probe for Tracker {
             peers: self.peers.count(),
             active_peers: self.presence.active(Instant::now()).len(),
             channels: self.channels.count(),
+            live_devices: self.presence.live_devices(),
             store_waiting: self.store.waiting(),
             hub: self.hub.counts(),
         })
@@ -163,21 +187,22 @@ impl Probe for Tracker {
 pub async fn run(
     listener: TcpListener,
     tracker: Tracker,
-    writer: Writer,
+    background: Background,
     limits: HttpLimits,
     shutdown: Shutdown,
 ) {
     let keys = tokio::spawn(tracker.identity.clone().refresh_until(shutdown.clone()));
     let expiry = tokio::spawn(tracker.clone().expire_until(shutdown.clone()));
     let streams = tokio::spawn(live::run(tracker.clone(), shutdown.clone()));
+    let stun = background.stun.map(|stun| tokio::spawn(stun.run(shutdown.clone())));
     service::http::serve(listener, router(tracker), limits, shutdown).await;
-    for task in [keys, expiry, streams] {
+    for task in [keys, expiry, streams].into_iter().chain(stun) {
         if let Err(error) = task.await {
             tracing::warn!(%error, "a background task ended badly");
         }
     }
     // All clones of the tracker but those of connections that were cut are gone: the writer ends.
-    let ended = tokio::task::spawn_blocking(move || writer.0.join());
+    let ended = tokio::task::spawn_blocking(move || background.writer.join());
     if tokio::time::timeout(WRITER_PATIENCE, ended).await.is_err() {
         tracing::warn!("the store's writer is still busy; what was acknowledged is on disk");
     }

@@ -152,7 +152,7 @@ impl Session {
                             self.tracker.clone(),
                             self.caller.clone(),
                             self.stream.events.peer().clone(),
-                            text,
+                            &text,
                         )),
                         Message::Binary(_) => {
                             return Err(End::Close(close_code::UNSUPPORTED, "send text"));
@@ -186,6 +186,12 @@ impl Session {
             }
             Signal::SlowReader => {
                 return Err(End::Close(close_code::AGAIN, "too slow: come back with your cursor"));
+            }
+            Signal::Revoked => {
+                return Err(End::Close(
+                    close_code::POLICY,
+                    "this device or peer is no longer yours",
+                ));
             }
             Signal::Closing => {
                 return Err(End::Close(close_code::AWAY, "the tracker is restarting"));

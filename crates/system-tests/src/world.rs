@@ -19,12 +19,14 @@ pub struct Member {
     /// The process.
     pub program: Program,
     port: Port,
+    /// What it logs when it listens.
+    bound: String,
 }
 
 impl Member {
-    async fn start(name: &str, port: Port, recipe: Recipe) -> Self {
-        let program = Program::start(name, recipe, &port.local()).await;
-        Self { program, port }
+    async fn start(name: &str, port: Port, bound: String, recipe: Recipe) -> Self {
+        let program = Program::start(name, recipe, &bound).await;
+        Self { program, port, bound }
     }
 
     /// `127.0.0.1:PORT`
@@ -44,7 +46,7 @@ impl Member {
 
     /// Starts it again on the same port with the same data.
     pub async fn restart(&mut self) {
-        self.program.restart(&self.port.local()).await;
+        self.program.restart(&self.bound).await;
     }
 }
 
@@ -58,9 +60,17 @@ pub struct Plan {
     extra_config: String,
     replaced: Vec<(String, String)>,
     hosts: Option<String>,
+    for_others: bool,
 }
 
 impl Plan {
+    /// The proxy listens on all addresses of its machine, for the other machines of a [lab](crate::lab).
+    #[must_use]
+    pub fn for_others(mut self) -> Self {
+        self.for_others = true;
+        self
+    }
+
     /// Flags for backend-auth.
     #[must_use]
     pub fn auth_flags(mut self, flags: &[&str]) -> Self {
@@ -134,7 +144,10 @@ auth = "none"
         let auth_port = Port::claim();
         let tracker_port = Port::claim();
         let proxy_port = Port::claim();
+        let admin_port = Port::claim();
         let config = self.write_config(folder.path());
+        let proxy_ip = if self.for_others { "0.0.0.0" } else { "127.0.0.1" };
+        let proxy_bound = format!("{proxy_ip}:{}", proxy_port.number());
 
         let auth = Recipe::new(binary("backend-auth"), folder.path())
             .args(["--log-format", "text", "--server-port", &auth_port.number().to_string()])
@@ -143,24 +156,26 @@ auth = "none"
             .args(&self.auth_flags);
         let tracker = Recipe::new(binary("chat-tracker"), folder.path())
             .args(["--log-format", "text", "--server-port", &tracker_port.number().to_string()])
-            .args(["--data-dir", "tracker-data"])
+            .args(["--data-dir", "tracker-data", "--admin", &admin_port.local()])
+            .env("STUN_PORT", "0")
             .args(["--auth-url", &format!("http://{}", auth_port.local())])
             .args(&self.tracker_flags);
         let proxy = self
             .proxy_recipe(folder.path())
             .args(["--log-format", "text", "--config"])
             .args([config])
-            .env("PROXY_LISTEN", proxy_port.local())
+            .env("PROXY_LISTEN", proxy_bound.as_str())
             .env("BACKEND_AUTH", self.auth_server.unwrap_or_else(|| auth_port.local()))
             .env("CHAT_TRACKER", self.tracker_server.unwrap_or_else(|| tracker_port.local()));
 
+        let (auth_bound, tracker_bound) = (auth_port.local(), tracker_port.local());
         let (auth, tracker) = tokio::join!(
-            Member::start("backend-auth", auth_port, auth),
-            Member::start("chat-tracker", tracker_port, tracker),
+            Member::start("backend-auth", auth_port, auth_bound, auth),
+            Member::start("chat-tracker", tracker_port, tracker_bound, tracker),
         );
         // Last, as the start scripts do it: its first health check finds the others.
-        let proxy = Member::start("proxy", proxy_port, proxy).await;
-        World { auth, tracker, proxy, folder }
+        let proxy = Member::start("proxy", proxy_port, proxy_bound, proxy).await;
+        World { auth, tracker, proxy, admin_port, folder }
     }
 
     fn write_config(&self, folder: &Path) -> PathBuf {
@@ -200,6 +215,7 @@ pub struct World {
     pub tracker: Member,
     /// The proxy: the front door.
     pub proxy: Member,
+    admin_port: Port,
     folder: TempDir,
 }
 
@@ -239,6 +255,16 @@ impl World {
         let user = User::new(name, &self.proxy.addr());
         let answer = user.post("/login", json!({"username": name, "password": PASSWORD})).await;
         (user, answer)
+    }
+
+    /// A number of the tracker's metrics, by its name with its labels.
+    ///
+    /// # Panics
+    /// When the tracker has no such number.
+    pub async fn metric(&self, name: &str) -> u64 {
+        let metrics = User::new("operator", &self.admin_port.local()).get("/metrics").await.text;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        value.unwrap_or_else(|| panic!("no {name} in\n{metrics}"))
     }
 
     /// Someone without a session at the proxy.

@@ -6,7 +6,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 use wire::identity::IDENTITY_HEADER;
 
-use super::{chat, original, service_calls};
+use super::{chat, links, original, service_calls};
 use crate::{sse, ws};
 
 /// The envelope of an error.
@@ -36,7 +36,7 @@ pub(crate) enum Errors {
     /// `method_not_allowed`, with `Allow`.
     #[response(status = 405)]
     MethodNotAllowed(#[to_schema] ErrorEnvelope),
-    /// `body_too_large`, `message_too_large`.
+    /// `body_too_large`, `message_too_large`, `signal_too_large`.
     #[response(status = 413)]
     TooLarge(#[to_schema] ErrorEnvelope),
     /// `unsupported_media_type`: the body isn't declared as JSON.
@@ -52,13 +52,13 @@ pub(crate) enum Errors {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "it is read by the derive only")]
 pub(crate) enum ErrorsOfPeers {
-    /// `not_your_peer`, `not_a_member`, `private_channel`.
+    /// `not_your_peer`, `not_a_member`, `private_channel`, `bad_signature`.
     #[response(status = 403)]
     Forbidden(#[to_schema] ErrorEnvelope),
-    /// `peer_not_registered`, `channel_not_found`.
+    /// `peer_not_registered`, `channel_not_found`, `device_not_registered`.
     #[response(status = 404)]
     NotFound(#[to_schema] ErrorEnvelope),
-    /// `id_conflict`, `channel_exists`.
+    /// `id_conflict`, `channel_exists`, `device_taken`.
     #[response(status = 409)]
     Conflict(#[to_schema] ErrorEnvelope),
     /// `too_many_requests`, `mailbox_full`, with `Retry-After`.
@@ -81,6 +81,7 @@ pub(crate) enum ErrorsOfPeers {
         original::post_get_messages, original::hello, original::login,
         chat::me, chat::channels, chat::create, chat::join, chat::leave, chat::members, chat::peers,
         chat::messages, chat::read, chat::mailbox, chat::ack, chat::statuses,
+        links::register, links::devices, links::remove, links::signal, links::ice,
         sse::events, ws::socket,
         service_calls::health, service_calls::ready,
     ),

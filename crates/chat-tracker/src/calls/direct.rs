@@ -21,6 +21,7 @@ use crate::tracker::Tracker;
 pub async fn send(tracker: &Tracker, caller: &Caller, request: SendPeer) -> Result<Sent, Problem> {
     let sender = caller.acting_as(tracker, Some(&request.from_peer))?;
     check_text(&request.message, &tracker.limits)?;
+    tracker.metrics.direct_content(request.message.len());
     let recipient =
         tracker.peers.get(&request.to_peer).ok_or_else(|| not_registered(&request.to_peer))?;
     let active = tracker.presence.is_active(&recipient.peer, Instant::now());

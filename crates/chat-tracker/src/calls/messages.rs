@@ -21,6 +21,7 @@ pub async fn broadcast(
 ) -> Result<Broadcasted, Problem> {
     let sender = caller.acting_as(tracker, Some(&request.peer_id))?;
     check_text(&request.message, &tracker.limits)?;
+    tracker.metrics.channel_content(request.message.len());
     let channel = tracker.channels.get(&request.channel).ok_or_else(no_such_channel)?;
     let id = id_or_new(request.id)?;
     let recipients = || {

@@ -2,16 +2,23 @@
 //! gives the answer or a [`Problem`].
 
 mod channels;
+mod devices;
 mod direct;
+mod ice;
 mod login;
 mod messages;
 mod peers;
+mod signals;
 
 pub use channels::{add_list, channels, create, join, leave, mark_read, members};
+pub(crate) use devices::device_not_registered;
+pub use devices::{devices, register_device, remove_device};
 pub use direct::{ack, mailbox, send, statuses};
+pub use ice::ice;
 pub use login::login;
 pub use messages::{broadcast, history};
 pub use peers::{connect, list, me, peers, submit};
+pub use signals::signal;
 
 use service::Problem;
 use wire::MessageId;

@@ -35,8 +35,8 @@ pub async fn submit(
     let peer_id = request.peer_id.clone();
     let register =
         Register { peer_id: request.peer_id, ip, port: request.port, account: caller.sub() };
-    let registration = tracker.store.write(register).await.map_err(problem)?;
-    tracker.presence.heard(&registration.peer, Instant::now());
+    let registered = tracker.store.write(register).await.map_err(problem)?;
+    tracker.presence.heard(&registered.registration.peer, Instant::now());
     Ok(Submitted { message: "Peer registered".to_owned(), peer_id })
 }
 

@@ -5,17 +5,20 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use wire::DeviceId;
 use wire::event::{Event, ResetReason};
 
 use super::frame::{Cursor, Frame};
 use super::log::Entry;
-use super::{Hub, Refused};
+use super::{Hub, Limits, Refused};
 use crate::peers::PeerKey;
 
 /// What a shard knows of a stream.
 pub(super) struct Reader {
     /// Spreads heartbeats over time.
     pub(super) id: usize,
+    /// The device whose signals it gets.
+    pub(super) device: Option<DeviceId>,
     queue: Mutex<Queue>,
 }
 
@@ -29,7 +32,8 @@ struct Queue {
     beat: bool,
     /// Too much waited: the backlog is gone, and nothing is added any more.
     lost: bool,
-    closed: bool,
+    /// Why it has to end at once.
+    ends: Option<Signal>,
     waker: Option<Waker>,
 }
 
@@ -44,30 +48,23 @@ pub(super) enum Pushed {
 }
 
 impl Reader {
-    pub(super) fn new(id: usize, last: u64) -> Self {
-        Self { id, queue: Mutex::new(Queue { last, ..Queue::default() }) }
+    pub(super) fn new(id: usize, device: Option<DeviceId>, last: u64) -> Self {
+        Self { id, device, queue: Mutex::new(Queue { last, ..Queue::default() }) }
     }
 
-    pub(super) fn push(
-        &self,
-        offset: u64,
-        frame: &Arc<Frame>,
-        max_frames: usize,
-        max_bytes: usize,
-    ) -> Pushed {
+    /// Adds an event of the log.
+    pub(super) fn push(&self, offset: u64, frame: &Arc<Frame>, limits: &Limits) -> Pushed {
         let mut queue = self.queue();
-        if offset <= queue.last || queue.lost || queue.closed {
+        if offset <= queue.last {
             return Pushed::Ignored;
         }
         queue.last = offset;
-        let bytes = queue.bytes + frame.sse().len();
-        if queue.frames.len() >= max_frames || (bytes > max_bytes && !queue.frames.is_empty()) {
-            queue.lose();
-            return Pushed::Overflowed(queue.waker.take());
-        }
-        queue.bytes = bytes;
-        queue.frames.push_back(frame.clone());
-        Pushed::Queued(queue.waker.take())
+        queue.add(frame, limits)
+    }
+
+    /// Adds an event that is not in the log.
+    pub(super) fn push_unlogged(&self, frame: &Arc<Frame>, limits: &Limits) -> Pushed {
+        self.queue().add(frame, limits)
     }
 
     /// Events that it should have got are gone from the log.
@@ -83,9 +80,9 @@ impl Reader {
         queue.waker.take()
     }
 
-    pub(super) fn close(&self) -> Option<Waker> {
+    pub(super) fn end(&self, why: Signal) -> Option<Waker> {
         let mut queue = self.queue();
-        queue.closed = true;
+        queue.ends = Some(why);
         queue.waker.take()
     }
 
@@ -95,6 +92,21 @@ impl Reader {
 }
 
 impl Queue {
+    fn add(&mut self, frame: &Arc<Frame>, limits: &Limits) -> Pushed {
+        if self.lost || self.ends.is_some() {
+            return Pushed::Ignored;
+        }
+        let bytes = self.bytes + frame.sse().len();
+        let full = self.frames.len() >= limits.queue_events;
+        if full || (bytes > limits.queue_bytes && !self.frames.is_empty()) {
+            self.lose();
+            return Pushed::Overflowed(self.waker.take());
+        }
+        self.bytes = bytes;
+        self.frames.push_back(frame.clone());
+        Pushed::Queued(self.waker.take())
+    }
+
     fn lose(&mut self) {
         self.lost = true;
         self.frames = VecDeque::new();
@@ -111,6 +123,8 @@ pub enum Signal {
     Heartbeat,
     /// End: the reader was too slow (the `reset` that says so came before).
     SlowReader,
+    /// End: the device was removed, or the peer is another's now.
+    Revoked,
     /// End: the tracker goes down.
     Closing,
 }
@@ -139,7 +153,12 @@ const CHUNKS_A_POLL: usize = 16;
 const KEPT_ROOM: usize = 64;
 
 impl Subscription {
-    pub(super) fn open(hub: &Hub, peer: &PeerKey, cursor: Option<&str>) -> Result<Self, Refused> {
+    pub(super) fn open(
+        hub: &Hub,
+        peer: &PeerKey,
+        device: Option<DeviceId>,
+        cursor: Option<&str>,
+    ) -> Result<Self, Refused> {
         let inner = &*hub.0;
         // A text that is no cursor was made by another version of the tracker, at best.
         let asked = cursor.map(|text| text.parse::<Cursor>().ok());
@@ -154,7 +173,8 @@ impl Subscription {
             .map_err(|_| Refused::Full)?;
         let id = inner.next_reader.fetch_add(1, Ordering::Relaxed);
         let shard = hub.shard_of(peer);
-        let joined = shard.join(inner, peer, id, known.map_or(0, |cursor| cursor.offset));
+        let seen = known.map_or(0, |cursor| cursor.offset);
+        let joined = shard.join(inner, peer, |place| Reader::new(id, device, seen.max(place)));
         let (reader, place) = joined.inspect_err(|_| {
             inner.streams.fetch_sub(1, Ordering::AcqRel);
         })?;
@@ -188,6 +208,11 @@ impl Subscription {
         &self.peer
     }
 
+    /// On which of the peer's devices.
+    pub fn device(&self) -> Option<DeviceId> {
+        self.reader.device
+    }
+
     /// The next frame to send, after [`Signal::Events`].
     pub fn next_frame(&mut self) -> Option<Arc<Frame>> {
         self.ready.pop_front()
@@ -212,8 +237,8 @@ impl Subscription {
             return signal;
         }
         let mut queue = self.reader.queue();
-        if queue.closed {
-            return Poll::Ready(Signal::Closing);
+        if let Some(why) = queue.ends {
+            return Poll::Ready(why);
         }
         if queue.lost {
             drop(queue);

@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
+use wire::DeviceId;
+
+use super::frame::Frame;
 use super::log::Entry;
-use super::reader::{Pushed, Reader};
+use super::reader::{Pushed, Reader, Signal};
 use super::{Audience, Inner, Refused};
 use crate::peers::PeerKey;
 
@@ -36,14 +39,13 @@ const BATCH: usize = 32;
 const PUSHES: u64 = 4096;
 
 impl Shard {
-    /// Adds a reader that has seen everything up to `seen`. Gives it, with its place in the log: it gets
+    /// Adds a reader, which is made for the shard's place in the log. Gives it, with that place: it gets
     /// every event after that.
     pub(super) fn join(
         &self,
         hub: &Inner,
         peer: &PeerKey,
-        id: usize,
-        seen: u64,
+        make: impl FnOnce(u64) -> Reader,
     ) -> Result<(Arc<Reader>, u64), Refused> {
         let mut state = self.state();
         if hub.closing.load(Ordering::SeqCst) {
@@ -60,7 +62,7 @@ impl Shard {
             self.readers.fetch_sub(1, Ordering::SeqCst);
             return Err(Refused::PeerFull);
         }
-        let reader = Arc::new(Reader::new(id, seen.max(place)));
+        let reader = Arc::new(make(place));
         streams.push(reader.clone());
         Ok((reader, place))
     }
@@ -128,7 +130,44 @@ impl Shard {
     pub(super) fn close(&self) {
         let state = self.state();
         let readers = state.peers.values().flatten();
-        readers.filter_map(|reader| reader.close()).for_each(Waker::wake);
+        readers.filter_map(|reader| reader.end(Signal::Closing)).for_each(Waker::wake);
+    }
+
+    /// Hands a frame to the streams of one device. Whether there was one.
+    pub(super) fn signal(
+        &self,
+        hub: &Inner,
+        peer: &PeerKey,
+        device: DeviceId,
+        frame: &Arc<Frame>,
+    ) -> bool {
+        let state = self.state();
+        let streams = state.peers.get(peer).into_iter().flatten();
+        let mut reached = false;
+        for reader in streams.filter(|reader| reader.device == Some(device)) {
+            match reader.push_unlogged(frame, &hub.limits) {
+                Pushed::Queued(waker) => {
+                    reached = true;
+                    waker.into_iter().for_each(Waker::wake);
+                }
+                Pushed::Overflowed(waker) => {
+                    hub.slow_readers.fetch_add(1, Ordering::Relaxed);
+                    waker.into_iter().for_each(Waker::wake);
+                }
+                Pushed::Ignored => {}
+            }
+        }
+        reached
+    }
+
+    /// Ends the streams of a peer, or those of one of its devices.
+    pub(super) fn end(&self, peer: &PeerKey, device: Option<DeviceId>) {
+        let state = self.state();
+        let streams = state.peers.get(peer).into_iter().flatten();
+        streams
+            .filter(|reader| device.is_none() || reader.device == device)
+            .filter_map(|reader| reader.end(Signal::Revoked))
+            .for_each(Waker::wake);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -171,9 +210,8 @@ impl Tally<'_> {
     }
 
     fn push(&mut self, streams: &[Arc<Reader>], offset: u64, entry: &Entry) {
-        let limits = &self.hub.limits;
         for reader in streams {
-            match reader.push(offset, &entry.frame, limits.queue_events, limits.queue_bytes) {
+            match reader.push(offset, &entry.frame, &self.hub.limits) {
                 Pushed::Queued(waker) => {
                     self.delivered += 1;
                     self.wakers.extend(waker);

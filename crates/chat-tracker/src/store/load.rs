@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use wire::{ChannelName, PeerId};
+use wire::{ChannelName, DeviceId, PeerId};
 
 use super::Live;
 use crate::channels::{Channel, MemberSet};
@@ -19,6 +19,14 @@ pub(super) fn load(db: &Connection, live: &Live) -> rusqlite::Result<()> {
         let registration = registration(row)?;
         peers.insert(registration.id, registration.peer.clone());
         live.peers.put(registration);
+    }
+
+    let mut rows = db.prepare("SELECT device, peer FROM devices")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Some(peer) = peers.get(&row.get::<_, i64>(1)?) {
+            live.devices.put(DeviceId::new(row.get(0)?), peer.clone());
+        }
     }
 
     let mut members: HashMap<i64, Vec<PeerKey>> = HashMap::new();

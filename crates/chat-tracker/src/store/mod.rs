@@ -1,13 +1,15 @@
-//! What must not be lost: peers, channels, memberships, messages, read markers and mailboxes, in SQLite.
+//! What must not be lost: peers, devices, channels, memberships, messages, read markers and mailboxes, in
+//! SQLite.
 //!
 //! # Layout
 //! - `schema`: opening the file, its schema in numbered steps.
 //! - `writer`: the one thread that writes, with group commit.
 //! - `readers`: a few connections for reading, beside the writer (WAL lets them).
-//! - `peers`, `channels`, `messages`, `mailbox`: the commands and the queries, one noun a file.
+//! - `peers`, `devices`, `channels`, `messages`, `mailbox`: the commands and the queries, one noun a file.
 //! - `load`: fills the index in memory at the start.
 
 mod channels;
+mod devices;
 mod load;
 mod mailbox;
 mod messages;
@@ -25,11 +27,13 @@ use std::thread::JoinHandle;
 use tokio::sync::mpsc;
 
 use crate::channels::Channels;
+use crate::devices::Devices;
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::peers::Peers;
 
 pub(crate) use channels::{Create, Join, Leave, MarkRead, markers};
+pub(crate) use devices::{RegisterDevice, RemoveDevice, SawDevice, StoredDevice, devices_of};
 pub(crate) use mailbox::{Acknowledge, Expire, Queue, Room, deliveries, waiting};
 pub(crate) use messages::{Append, Page, page};
 pub(crate) use peers::{Register, SignIn};
@@ -62,6 +66,7 @@ pub(crate) struct Settings {
 pub(crate) struct Live {
     pub(crate) peers: Peers,
     pub(crate) channels: Channels,
+    pub(crate) devices: Devices,
     pub(crate) hub: Hub,
 }
 
@@ -80,6 +85,8 @@ pub(crate) enum Refusal {
     NotAMember,
     /// The sender has used this id for another message.
     IdConflict,
+    /// The device is another peer's.
+    DeviceTaken,
     /// The recipient's mailbox has no room.
     MailboxFull,
 }
@@ -144,6 +151,13 @@ impl Store {
         let gone = || Failure::Unavailable("the store has ended".to_owned());
         self.queue.send(Box::new(pending)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
+    }
+
+    /// Has the writer run a command of which nobody waits for the outcome, unless it has too much to do.
+    pub(crate) fn offer<C: Command>(&self, command: C) {
+        let (pending, _) = Pending::new(command);
+        // It is dropped when the queue is full: what is offered can be missed.
+        let _ = self.queue.try_send(Box::new(pending));
     }
 
     /// Runs a query beside the writer.

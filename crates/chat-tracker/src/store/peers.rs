@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
-use wire::PeerId;
+use wire::{DeviceId, PeerId};
 
 use super::channels::{Joined, add_member, announce_join};
+use super::devices::forget_devices;
 use super::{Command, Failure, Live, Refusal};
 use crate::peers::{PeerKey, Registration};
 
 /// Where an account comes in.
 const FIRST_CHANNEL: &str = "general";
 
-/// Registers a peer or renews its address. An account takes the ownership of a peer that has none.
+/// Registers a peer or renews its address. An account takes the ownership of a peer that has none; what the
+/// guests before it had there ends.
 pub(crate) struct Register {
     pub(crate) peer_id: PeerId,
     pub(crate) ip: IpAddr,
@@ -23,11 +25,20 @@ pub(crate) struct Register {
     pub(crate) account: Option<Arc<str>>,
 }
 
-impl Command for Register {
-    type Answer = Registration;
+/// What registering came to.
+pub(crate) struct Registered {
+    pub(crate) registration: Registration,
+    /// The peer has another owner now.
+    taken: Option<Taken>,
+}
 
-    fn run(&self, db: &Connection, now: Timestamp) -> Result<Registration, Failure> {
+impl Command for Register {
+    type Answer = Registered;
+
+    fn run(&self, db: &Connection, now: Timestamp) -> Result<Registered, Failure> {
         let known = find(db, &self.peer_id)?;
+        let taken = known.as_ref().filter(|known| known.owner != self.account);
+        let taken = taken.map(|known| known.id);
         let owner = match (&known, &self.account) {
             (Some(Registration { owner: Some(owner), .. }), Some(account)) if owner == account => {
                 Some(owner.clone())
@@ -36,11 +47,33 @@ impl Command for Register {
             (_, account) => account.clone(),
         };
         let peer = known.map_or_else(|| PeerKey::of(self.peer_id.clone()), |known| known.peer);
-        put(db, peer, self.ip, self.port, owner, now)
+        let registration = put(db, peer, self.ip, self.port, owner, now)?;
+        let taken = taken.map(|peer| Taken::over(db, peer)).transpose()?;
+        Ok(Registered { registration, taken })
     }
 
-    fn committed(&self, registration: &Registration, live: &Live) {
-        live.peers.put(registration.clone());
+    fn committed(&self, answer: &Registered, live: &Live) {
+        live.peers.put(answer.registration.clone());
+        if let Some(taken) = &answer.taken {
+            taken.end(&answer.registration.peer, live);
+        }
+    }
+}
+
+/// A peer that someone else had before.
+struct Taken {
+    devices: Vec<DeviceId>,
+}
+
+impl Taken {
+    fn over(db: &Connection, peer: i64) -> rusqlite::Result<Self> {
+        Ok(Self { devices: forget_devices(db, peer)? })
+    }
+
+    /// Nobody listens or speaks for it any more but its new owner.
+    fn end(&self, peer: &PeerKey, live: &Live) {
+        self.devices.iter().for_each(|&device| live.devices.remove(device));
+        live.hub.end(peer, None);
     }
 }
 
@@ -56,8 +89,8 @@ pub(crate) struct SignIn {
 /// What a sign-in came to.
 pub(crate) struct SignedIn {
     pub(crate) registration: Registration,
-    /// The name had another owner, or none.
-    new: bool,
+    /// The name is new to the account; with what another owner had there.
+    new: Option<Option<Taken>>,
     joined: Option<Joined>,
 }
 
@@ -68,9 +101,10 @@ impl Command for SignIn {
         let known = find(db, &self.name)?;
         match known {
             Some(registration) if registration.owner.as_ref() == Some(&self.account) => {
-                Ok(SignedIn { registration, new: false, joined: None })
+                Ok(SignedIn { registration, new: None, joined: None })
             }
             known => {
+                let taken = known.as_ref().map(|known| Taken::over(db, known.id)).transpose()?;
                 let (ip, port) = known.map_or((self.ip, 0), |known| (known.ip, known.port));
                 let peer = PeerKey::of(self.name.clone());
                 let registration = put(db, peer, ip, port, Some(self.account.clone()), now)?;
@@ -82,16 +116,17 @@ impl Command for SignIn {
                     Some(channel) => Some(add_member(db, channel, registration.id, now)?),
                     None => None,
                 };
-                Ok(SignedIn { registration, new: true, joined })
+                Ok(SignedIn { registration, new: Some(taken), joined })
             }
         }
     }
 
     fn committed(&self, answer: &SignedIn, live: &Live) {
-        if !answer.new {
-            return;
-        }
+        let Some(taken) = &answer.new else { return };
         live.peers.put(answer.registration.clone());
+        if let Some(taken) = taken {
+            taken.end(&answer.registration.peer, live);
+        }
         live.channels.respell(&answer.registration.peer);
         let Ok(general) = wire::ChannelName::parse(FIRST_CHANNEL) else { return };
         if let Some(joined) = &answer.joined {

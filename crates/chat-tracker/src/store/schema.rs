@@ -9,14 +9,14 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 /// Steps, applied in order, never edited once released.
-const STEPS: [&str; 1] = [include_str!("schema/1.sql")];
+const STEPS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// How long a connection waits for another one's lock (a backup tool's, for instance).
 const BUSY: Duration = Duration::from_secs(5);
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 64;
 
-/// Why the database could not be opened.
+/// Why a tracker could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The folder could not be made.
@@ -53,6 +53,12 @@ pub enum OpenError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// The STUN server could not be bound.
+    #[error(transparent)]
+    Stun(#[from] crate::stun::BindError),
+    /// The flags contradict each other.
+    #[error(transparent)]
+    Ice(#[from] crate::ice::NoSecret),
     /// The metrics could not be set up.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -119,6 +125,26 @@ mod tests {
         drop(db);
         let text = open_writer(&path).unwrap_err().to_string();
         assert!(text.contains("schema 99") && text.contains("tracker.db"), "{text}");
+    }
+
+    #[test]
+    fn a_file_of_the_first_step_keeps_what_it_has_and_gets_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tracker.db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(STEPS[0]).unwrap();
+        old.execute_batch(
+            "INSERT INTO peers (id, folded, name, ip, port, registered_at)
+             VALUES (7, 'alice', 'Alice', '10.0.0.1', 1, 0)",
+        )
+        .unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        drop(old);
+        let db = open_writer(&path).unwrap();
+        let count = |table: &str| -> u32 {
+            db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!((count("peers"), count("devices")), (1, 0));
     }
 
     #[test]

@@ -26,6 +26,7 @@ fn open(folder: tempfile::TempDir) -> Opened {
     let live = Live {
         peers: Peers::default(),
         channels: Channels::default(),
+        devices: Devices::default(),
         hub: Hub::new(hub::Limits::default()),
     };
     let metrics = Metrics::new().unwrap();
@@ -53,7 +54,7 @@ impl Opened {
             port: 1,
             account: None,
         };
-        self.store.write(register).await.unwrap()
+        self.store.write(register).await.unwrap().registration
     }
 
     async fn join(&self, peer: &Registration, channel: &str) {

@@ -32,19 +32,38 @@ struct Reply<T> {
     body: T,
 }
 
-/// Does what a client asks, as the peer whose stream it is where the command names none.
-pub(super) async fn answer(
+/// Does what a client asks, as the peer whose stream it is where the command names none. A signal is
+/// passed on before this returns, so that signals keep their order however the answers are waited for.
+pub(super) fn answer(
     tracker: Tracker,
     caller: Caller,
     peer: PeerKey,
-    text: Utf8Bytes,
-) -> Utf8Bytes {
-    let reference = serde_json::from_str(&text).unwrap_or(Reference { reference: None }).reference;
-    let command = match parse(&text) {
-        Ok(command) => command,
-        Err(problem) => return failed(reference, &problem),
+    text: &Utf8Bytes,
+) -> impl Future<Output = Utf8Bytes> + use<> {
+    let reference = serde_json::from_str(text).unwrap_or(Reference { reference: None }).reference;
+    let command = match parse(text) {
+        Ok(Command::Signal(mut signal)) => {
+            signal.from.get_or_insert_with(|| peer.id().clone());
+            Err(reply(reference, calls::signal(&tracker, &caller, signal)))
+        }
+        Ok(command) => Ok((reference, command)),
+        Err(problem) => Err(failed(reference, &problem)),
     };
-    let (tracker, caller) = (&tracker, &caller);
+    async move {
+        match command {
+            Ok((reference, command)) => run(&tracker, &caller, &peer, reference, command).await,
+            Err(answered) => answered,
+        }
+    }
+}
+
+async fn run(
+    tracker: &Tracker,
+    caller: &Caller,
+    peer: &PeerKey,
+    reference: Option<Value>,
+    command: Command,
+) -> Utf8Bytes {
     let peer_id = || Some(peer.id().clone());
     match command {
         Command::Broadcast(message) => {
@@ -59,10 +78,7 @@ pub(super) async fn answer(
             let read = MarkRead { peer_id: peer_id(), channel, seq };
             reply(reference, calls::mark_read(tracker, caller, read).await)
         }
-        Command::Signal(_) => failed(
-            reference,
-            &Problem::not_found("device_not_registered", "no device is registered here yet"),
-        ),
+        Command::Signal(signal) => reply(reference, calls::signal(tracker, caller, signal)),
         Command::Ping => json(&Reply {
             r#type: "pong",
             reference,

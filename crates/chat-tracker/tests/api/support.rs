@@ -48,11 +48,13 @@ pub(crate) async fn tracker_with(flags: &[&str]) -> Running {
 }
 
 async fn start(folder: TempDir, flags: Vec<String>) -> Running {
-    // Port 1 is closed: backend-auth is away unless a test names one.
     let mut line = vec!["chat-tracker".to_owned()];
     line.extend(["--data-dir".to_owned(), folder.path().display().to_string()]);
-    if !flags.iter().any(|flag| flag == "--auth-url") {
-        line.extend(["--auth-url".to_owned(), "http://127.0.0.1:1".to_owned()]);
+    // Port 1 is closed: backend-auth is away unless a test names one. The STUN server takes any free port.
+    for (flag, usual) in [("--auth-url", "http://127.0.0.1:1"), ("--stun-port", "0")] {
+        if !flags.iter().any(|named| named == flag) {
+            line.extend([flag.to_owned(), usual.to_owned()]);
+        }
     }
     line.extend(flags.clone());
     let args = Flags::try_parse_from(line).unwrap().tracker;

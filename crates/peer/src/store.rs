@@ -1,1 +1,90 @@
+//! What a device keeps, in SQLite: direct messages, the outbox, partners' devices, how far a listener has come, transfers.
 //!
+//! # Layout
+//! - [`Store`]: the handle. One thread owns the one connection, and commits what waits together.
+//! - [`folder`]: the data folder, which belongs to one process at a time.
+//! - `schema`: opening the file, its schema in numbered steps.
+//! - `writer`: the thread, with group commit.
+//! - [`direct`]: direct messages and the outbox.
+//! - [`devices`]: devices that partners were seen with.
+//! - [`places`]: how far a listener has come.
+
+pub mod devices;
+pub mod direct;
+pub mod folder;
+pub mod places;
+mod schema;
+mod writer;
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+pub use folder::{Folder, FolderError};
+pub use schema::OpenError;
+
+use writer::{Job, Pending};
+
+/// The database's name in the data folder.
+const FILE: &str = "peer.db";
+/// Jobs that may wait for the thread; further callers wait for a place.
+const QUEUE: usize = 1_024;
+
+/// The database could not do it; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the data folder's database: {0}")]
+pub struct StoreError(String);
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// The store. Cheap to clone; its thread ends, with everything committed, after the last clone is gone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    queue: mpsc::Sender<Box<dyn Job>>,
+}
+
+impl Store {
+    /// Opens the database of a folder, or makes it.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(folder: &Folder) -> Result<Self, OpenError> {
+        Self::open_file(&folder.path().join(FILE))
+    }
+
+    fn open_file(path: &Path) -> Result<Self, OpenError> {
+        let db = schema::open(path)?;
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        std::thread::Builder::new()
+            .name("peer-store".to_owned())
+            .spawn(move || writer::run(db, waiting))
+            .map_err(|source| OpenError::Thread { source })?;
+        Ok(Self { queue })
+    }
+
+    /// Has the thread run a job, inside a transaction that others share; the answer comes after the commit. Jobs run in
+    /// the order in which these futures were first polled.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing of the job is kept.
+    pub async fn run<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let ended = || StoreError("the store has ended".to_owned());
+        let (caller, answer) = oneshot::channel();
+        self.queue.send(Box::new(Pending::new(job, caller))).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
+    }
+
+    /// Waits until everything that was asked for so far is on disk.
+    pub async fn settle(&self) {
+        let _ = self.run(|_| Ok(())).await;
+    }
+}

@@ -1,0 +1,160 @@
+//! Which devices of a peer are live, as far as is known.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use wire::{DeviceId, PeerId};
+
+/// What is known of a peer for longer is asked again before it is relied on: only those who share a channel
+/// are told who comes and goes.
+const FRESH: Duration = Duration::from_secs(10);
+/// The soonest that the tracker is asked about the same peer again.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+
+/// Whether two ids are spellings of one peer.
+pub fn same(one: &PeerId, other: &PeerId) -> bool {
+    one.as_str().eq_ignore_ascii_case(other.as_str())
+}
+
+/// What is known of one peer.
+#[derive(Debug, Default)]
+struct Partner {
+    live: BTreeSet<DeviceId>,
+    /// When that was told; `None` when it can't be relied on.
+    told: Option<Instant>,
+    asked: Option<Instant>,
+    /// Until when links to devices that come are wanted without a message.
+    warm: Option<Instant>,
+}
+
+/// What is known of all peers.
+#[derive(Debug, Default)]
+pub struct Partners(HashMap<String, Partner>);
+
+/// How a peer's devices have changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Live now, and not before.
+    pub came: Vec<DeviceId>,
+    /// Live before, and not now.
+    pub went: Vec<DeviceId>,
+}
+
+impl Partners {
+    /// The tracker tells a peer's live devices.
+    pub fn told(&mut self, peer: &str, devices: &[DeviceId], now: Instant) -> Change {
+        let partner = self.0.entry(peer.to_owned()).or_default();
+        let live: BTreeSet<DeviceId> = devices.iter().copied().collect();
+        let change = Change {
+            came: live.difference(&partner.live).copied().collect(),
+            went: partner.live.difference(&live).copied().collect(),
+        };
+        partner.live = live;
+        partner.told = Some(now);
+        change
+    }
+
+    /// The devices that were live when the tracker last told.
+    pub fn live(&self, peer: &str) -> impl Iterator<Item = DeviceId> + '_ {
+        self.0.get(peer).into_iter().flat_map(|partner| partner.live.iter().copied())
+    }
+
+    /// Whether a device was live when the tracker last told.
+    pub fn is_live(&self, peer: &str, device: DeviceId) -> bool {
+        self.0.get(peer).is_some_and(|partner| partner.live.contains(&device))
+    }
+
+    /// Whether what is known is new enough to rely on.
+    pub fn is_fresh(&self, peer: &str, now: Instant) -> bool {
+        let told = self.0.get(peer).and_then(|partner| partner.told);
+        told.is_some_and(|told| now.saturating_duration_since(told) < FRESH)
+    }
+
+    /// Whether the tracker should be asked now; if so, that counts as done.
+    pub fn ask(&mut self, peer: &str, now: Instant) -> bool {
+        let partner = self.0.entry(peer.to_owned()).or_default();
+        let lately = |asked| now.saturating_duration_since(asked) < ASK_EVERY;
+        if partner.asked.is_some_and(lately) {
+            return false;
+        }
+        partner.asked = Some(now);
+        true
+    }
+
+    /// Something was said, or is about to be: links are wanted until then.
+    pub fn warm(&mut self, peer: &str, until: Instant) {
+        let partner = self.0.entry(peer.to_owned()).or_default();
+        partner.warm = partner.warm.max(Some(until));
+    }
+
+    /// Whether links are wanted without a message.
+    pub fn is_warm(&self, peer: &str, now: Instant) -> bool {
+        self.0.get(peer).and_then(|partner| partner.warm).is_some_and(|until| now < until)
+    }
+
+    /// The tracker is away: what it told can't be relied on.
+    pub fn doubt(&mut self) {
+        for partner in self.0.values_mut() {
+            partner.told = None;
+            partner.asked = None;
+        }
+    }
+
+    /// The peers with whom talk is warm.
+    pub fn warm_ones(&self, now: Instant) -> Vec<String> {
+        self.0.keys().filter(|peer| self.is_warm(peer, now)).cloned().collect()
+    }
+
+    /// Forgets peers that nothing is known of any more and that nobody asks about: presence of a large chat would fill
+    /// the memory otherwise.
+    pub fn prune(&mut self, most: usize, now: Instant) {
+        if self.0.len() > most {
+            self.0.retain(|_, partner| {
+                !partner.live.is_empty() || partner.warm.is_some_and(|until| now < until)
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: DeviceId = DeviceId::new([1; 16]);
+    const TWO: DeviceId = DeviceId::new([2; 16]);
+
+    #[test]
+    fn who_came_and_who_went_is_told_once() {
+        let mut partners = Partners::default();
+        let now = Instant::now();
+        assert_eq!(partners.told("bob", &[ONE], now), Change { came: vec![ONE], went: vec![] });
+        assert_eq!(partners.told("bob", &[TWO], now), Change { came: vec![TWO], went: vec![ONE] });
+        assert_eq!(partners.told("bob", &[TWO], now), Change::default());
+    }
+
+    #[test]
+    fn what_is_known_gets_old_and_the_tracker_is_not_asked_twice_at_once() {
+        let mut partners = Partners::default();
+        let now = Instant::now();
+        assert!(!partners.is_fresh("bob", now));
+        assert!(partners.ask("bob", now) && !partners.ask("bob", now));
+        partners.told("bob", &[], now);
+        assert!(partners.is_fresh("bob", now));
+        assert!(!partners.is_fresh("bob", now + FRESH));
+        assert!(partners.ask("bob", now + ASK_EVERY));
+        partners.doubt();
+        assert!(!partners.is_fresh("bob", now) && partners.ask("bob", now));
+    }
+
+    #[test]
+    fn those_that_are_away_are_forgotten_when_there_are_many() {
+        let mut partners = Partners::default();
+        let now = Instant::now();
+        partners.told("live", &[ONE], now);
+        partners.told("away", &[], now);
+        partners.warm("warm", now + FRESH);
+        partners.prune(2, now);
+        assert!(partners.is_live("live", ONE) && partners.is_warm("warm", now));
+        assert!(!partners.is_fresh("away", now));
+    }
+}

@@ -1,0 +1,75 @@
+//! Times of messages: milliseconds since 1970, UTC.
+
+use jiff::Timestamp;
+
+/// How far another device's clock may be off before its messages are filed under this device's time.
+const SKEW_MILLIS: i64 = 120_000;
+
+/// Gives the times of own messages: never two the same, and never backwards.
+#[derive(Debug, Clone, Copy)]
+pub struct Stamper {
+    last: i64,
+}
+
+impl Stamper {
+    /// After this one.
+    pub fn after(last: i64) -> Self {
+        Self { last }
+    }
+
+    /// The time of the next message, which is now, or a millisecond after the last one.
+    pub fn next(&mut self, now: Timestamp) -> i64 {
+        self.last = now.as_millisecond().max(self.last.saturating_add(1));
+        self.last
+    }
+}
+
+/// Under which time a message is filed that says `said`: its own, or `now` when the clocks differ by more than two minutes.
+pub fn filed(said: &str, now: Timestamp) -> i64 {
+    let now = now.as_millisecond();
+    match said.parse::<Timestamp>() {
+        Ok(said) if said.as_millisecond().abs_diff(now) <= SKEW_MILLIS.unsigned_abs() => {
+            said.as_millisecond()
+        }
+        _ => now,
+    }
+}
+
+/// A time that the tracker gave; it is the same for all.
+pub fn given(said: &str, now: Timestamp) -> i64 {
+    said.parse::<Timestamp>().unwrap_or(now).as_millisecond()
+}
+
+/// As it goes on the wire: `2025-11-05T10:30:00.123Z`.
+pub fn wire(at: i64) -> String {
+    format!("{:.3}", Timestamp::from_millisecond(at).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn no_two_messages_have_the_same_time_even_when_the_clock_is_set_back() {
+        let mut stamper = Stamper::after(0);
+        let first = stamper.next(at("2026-01-01T00:00:00Z"));
+        assert_eq!(stamper.next(at("2026-01-01T00:00:00Z")), first + 1);
+        assert_eq!(stamper.next(at("2025-01-01T00:00:00Z")), first + 2);
+        assert_eq!(stamper.next(at("2026-01-01T00:00:01Z")), first + 1000);
+        assert_eq!(wire(first), "2026-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_clock_that_is_off_by_more_than_two_minutes_is_not_believed() {
+        let now = at("2026-01-01T00:10:00Z");
+        assert_eq!(wire(filed("2026-01-01T00:08:00.000Z", now)), "2026-01-01T00:08:00.000Z");
+        assert_eq!(wire(filed("2026-01-01T00:12:00.000Z", now)), "2026-01-01T00:12:00.000Z");
+        for said in ["2026-01-01T00:07:59.999Z", "2026-01-01T00:12:00.001Z", "", "yesterday"] {
+            assert_eq!(filed(said, now), now.as_millisecond(), "{said}");
+        }
+    }
+}

@@ -132,7 +132,9 @@ class Channel {
     for (const end of [this, this.other]) {
       if (!end.open) continue;
       end.open = false;
-      queueMicrotask(() => end.onclose?.());
+      // Here at once, there a moment later.
+      if (end === this) end.onclose?.();
+      else queueMicrotask(() => end.onclose?.());
     }
   }
 

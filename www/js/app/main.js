@@ -9,6 +9,9 @@ import { addMemberDialog, peopleDialog } from '../dialogs/people.js';
 import { settingsDialog } from '../dialogs/settings.js';
 import { ApiError, get } from '../net/api.js';
 import { backoff } from '../core/backoff.js';
+import { attachView } from '../files/attach.js';
+import { Files } from '../files/files.js';
+import { filesView } from '../files/view.js';
 import { openStore } from '../store/db.js';
 import { byId, setText } from '../ui/dom.js';
 import { placeIcons } from '../ui/icons.js';
@@ -29,10 +32,12 @@ placeIcons(document);
 const account = await whoAmI();
 const chat = new Chat(account, await openStore(account.username));
 const { toggleMembers } = panels(chat);
+const files = new Files(chat);
+const fileRows = filesView(chat, files, attachView(chat, files));
 
 const views = [
-  placesView(chat), headerView(chat, { members: toggleMembers, leave: (channel) => leaveDialog(chat, channel) }), messagesView(chat),
-  composerView(chat), membersView(chat), bannerView(chat), welcomeView(chat),
+  placesView(chat), headerView(chat, { members: toggleMembers, leave: (channel) => leaveDialog(chat, channel) }), 
+  messagesView(chat, fileRows), composerView(chat, true), membersView(chat), bannerView(chat), welcomeView(chat),
 ];
 const draw = () => {
   for (const view of views) view();

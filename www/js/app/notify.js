@@ -29,9 +29,10 @@ export async function setNotifications(on) {
 /** @param {import('./chat.js').Chat} chat */
 export function watchArrivals(chat) {
   chat.addEventListener('arrived', (event) => {
-    const { place, from, text, here } = /** @type {CustomEvent} */ (event).detail;
+    const { place, from, text, here, said } = /** @type {CustomEvent} */ (event).detail;
     const where = place.kind === 'channel' ? `#${place.name}` : t('direct');
-    if (here) announce(t('said', { from, text: excerpt(text, 200) }));
+    if (said) announce(said);
+    else if (here) announce(t('said', { from, text: excerpt(text, 200) }));
     else if (place.kind === 'direct') announce(t('announce.direct', { from }));
     if (notifications() !== 'on' || (here && chat.reading && document.hasFocus())) return;
     try {

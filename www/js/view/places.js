@@ -84,11 +84,11 @@ function directRows(chat) {
   const { active, model } = chat;
   const open = active?.kind === 'direct' ? fold(active.name) : null;
   return [...model.talks.entries()]
-    .filter(([key, talk]) => talk.records.length > 0 || key === open || chat.waiting({ kind: 'direct', name: talk.peer }).length > 0)
-    .sort(([, one], [, other]) => lastTime(other).localeCompare(lastTime(one)))
+    .filter(([key, talk]) => talk.records.length > 0 || model.files.has(key) || key === open || chat.waiting({ kind: 'direct', name: talk.peer }).length > 0)
+    .sort(([one], [other]) => lastTime(model, other).localeCompare(lastTime(model, one)))
     .map(([key, talk]) => {
       const current = key === open;
-      const unread = unseen(talk).length;
+      const unread = unseen(talk).length + (model.files.get(key)?.offers ?? 0);
       const presence = model.peers.get(key);
       const name = presence?.peer_id ?? talk.peer;
       const word = presenceWord(presence);
@@ -101,9 +101,15 @@ function directRows(chat) {
     });
 }
 
-/** @param {import('../core/directs.js').DirectTalk} talk */
-function lastTime(talk) {
-  return talk.records.at(-1)?.timestamp ?? '9';
+/**
+ * When something was last said or offered in a talk; one that is just begun comes first.
+ * @param {import('../core/model.js').Model} model
+ * @param {string} peer folded
+ */
+function lastTime(model, peer) {
+  const said = model.talks.get(peer)?.records.at(-1)?.timestamp ?? '';
+  const offered = model.files.get(peer)?.last ?? '';
+  return (said > offered ? said : offered) || '9';
 }
 
 /**

@@ -291,7 +291,8 @@ export class Receivers {
     session.incoming = incoming;
     channel.onclose = () => this.#dropped(job, session);
     channel.onmessage = (message) => incoming.take(message);
-    return this.#world.changed();
+    void this.#world.book.update(transfer, { way: this.#world.way(remote) });
+    return undefined;
   }
 
   /**

@@ -159,11 +159,10 @@ export class Senders {
     }
     if (transfer.stage === 'accepted' && transfer.device !== remote.device) return this.#cancelAt(remote, file, 'cancelled');
     if (startPiece(transfer.size, from) === null) return this.#end(job, 'failed', 'failed', 'them');
-    if (job.session) {
-      job.session.outgoing?.stop();
-      job.session.channel?.close();
-      job.session = null;
-    }
+    const { session } = job;
+    job.session = null;
+    session?.outgoing?.stop();
+    session?.channel?.close();
     job.unschedule();
     job.asked.delete(remote.device);
     job.accept = { remote, from };
@@ -266,6 +265,7 @@ export class Senders {
     });
     session.channel = channel;
     session.outgoing = outgoing;
+    void this.#world.book.update(transfer, { way: this.#world.way(remote) });
     channel.onmessage = (message) => outgoing.take(message);
     channel.onclose = () => this.#dropped(job, session);
     return outgoing.run();
@@ -278,9 +278,9 @@ export class Senders {
    */
   #dropped(job, session) {
     if (job.session !== session) return;
+    job.session = null;
     session.outgoing?.stop();
     session.channel?.close();
-    job.session = null;
     const { remote } = session;
     if (this.#isUp(remote)) {
       job.failures += 1;

@@ -19,6 +19,7 @@
  * @property {string} device      The other side's device that accepted, or that sends; empty when none did.
  * @property {string} reason      Why it ended, if not well.
  * @property {'me'|'them'|''} by  Who ended it.
+ * @property {import('../types.js').Way|''} way   Of the link that it last went over.
  * @property {number} from        The byte that it went on from when it was last interrupted; 0 when it wasn't.
  * @property {string} total       Incoming and done: the digest over all digests.
  * @property {boolean} held       Incoming: pieces of it are on this device's disk.
@@ -72,7 +73,7 @@ export function newIncoming(what, timestamp, now) {
 function blank({ file, peer, name, size, mime }, timestamp) {
   return {
     file, peer: fold(peer), name, size, mime, timestamp, stage: /** @type {Stage} */ ('offered'), device: '', reason: '',
-    by: /** @type {Transfer['by']} */ (''), from: 0, total: '', held: false, saved: false, untold: [],
+    by: /** @type {Transfer['by']} */ (''), way: /** @type {Transfer['way']} */ (''), from: 0, total: '', held: false, saved: false, untold: [],
   };
 }
 

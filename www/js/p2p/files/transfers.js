@@ -3,6 +3,7 @@
  * receives. One tab does this for all (the leader); the others ask it.
  *
  * @typedef {import('../types.js').Peers} Peers
+ * @typedef {import('../types.js').Remote} Remote
  * @typedef {import('./transfer.js').Transfer} Transfer
  * @typedef {import('./book.js').PieceStore} PieceStore
  *
@@ -28,11 +29,12 @@
  * @property {(ms: number, work: () => void) => () => void} later   Gives back how to call it off.
  * @property {(peer: string) => string} spelling    A peer id as its owner writes it.
  * @property {(peer: string) => string[]} devices   A peer's live devices.
+ * @property {(remote: Remote) => Transfer['way']} way
  * @property {() => void} changed                   Something else than bytes.
  * @property {() => void} moved                     Bytes.
  * @property {(transfer: Transfer) => void} news    An offer came, or something ended.
  *
- * @typedef {Omit<World, 'book'|'stamp'>} Surroundings
+ * @typedef {Omit<World, 'book'|'stamp'|'way'>} Surroundings
  */
 
 import { fold, samePeer } from '../../core/names.js';
@@ -68,9 +70,14 @@ export class Transfers {
   constructor(around) {
     this.#around = around;
     this.#book = new Book(around.store, around.changed);
-    const world = { ...around, book: this.#book, stamp: () => this.#stamp() };
+    const world = { ...around, book: this.#book, stamp: () => this.#stamp(), way: (/** @type {Remote} */ remote) => this.#way(remote) };
     this.#senders = new Senders(world);
     this.#receivers = new Receivers(world);
+  }
+
+  /** @param {Remote} remote */
+  #way({ peer, device }) {
+    return this.#around.p2p.links(peer).find((link) => link.remote.device === device)?.way ?? '';
   }
 
   #stamp() {
@@ -117,7 +124,7 @@ export class Transfers {
   }
 
   /**
-   * @param {import('../types.js').Remote} remote
+   * @param {Remote} remote
    * @param {unknown} given
    */
   #frame(remote, given) {

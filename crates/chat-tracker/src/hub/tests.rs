@@ -358,3 +358,94 @@ async fn publishers_on_many_threads_and_readers_that_come_back_lose_nothing() {
     }
     publishers.into_iter().for_each(|publisher| publisher.join().unwrap());
 }
+
+fn device(number: u8) -> DeviceId {
+    DeviceId::new([number; 16])
+}
+
+fn call(session: u64) -> Event {
+    let peer = |id| PeerId::parse(id).unwrap();
+    Event::Signal(wire::signal::Signalling {
+        from: peer("peer-9"),
+        from_device: device(9),
+        to: peer("peer-1"),
+        to_device: device(1),
+        session,
+        signal: wire::signal::Signal::Call,
+    })
+}
+
+fn sessions(events: &[serde_json::Value]) -> Vec<u64> {
+    let signals = events.iter().filter(|event| event["type"] == "signal");
+    signals.map(|event| event["session"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn a_signal_reaches_all_streams_of_its_device_in_order_and_no_others() {
+    let hub = hub(Limits::default());
+    let mut tabs = [1, 2].map(|_| hub.subscribe_device(&peer(1), Some(device(1)), None).unwrap());
+    let mut others = [
+        hub.subscribe_device(&peer(1), Some(device(2)), None).unwrap(),
+        hub.subscribe(&peer(1), None).unwrap(),
+        hub.subscribe_device(&peer(2), Some(device(1)), None).unwrap(),
+    ];
+    for session in 1..=5 {
+        assert!(hub.signal(&peer(1), device(1), &call(session)));
+    }
+    for tab in &mut tabs {
+        assert_eq!(sessions(&drain(tab).0), [1, 2, 3, 4, 5]);
+    }
+    for other in &mut others {
+        assert_eq!(types(&drain(other).0), ["hello"]);
+    }
+    drop(tabs);
+    assert!(!hub.signal(&peer(1), device(1), &call(6)), "it is not live any more");
+    assert!(!hub.signal(&peer(3), device(3), &call(7)));
+}
+
+#[test]
+fn a_signal_has_no_cursor_moves_none_and_is_not_replayed() {
+    let hub = hub(Limits::default());
+    let mut stream = hub.subscribe_device(&peer(1), Some(device(1)), None).unwrap();
+    let start = cursor(&drain(&mut stream).0[0]).to_owned();
+    hub.publish(Audience::peer(peer(1)), &read(1));
+    hub.signal(&peer(1), device(1), &call(1));
+    hub.publish(Audience::peer(peer(1)), &read(2));
+    let (events, _) = drain(&mut stream);
+    assert_eq!(types(&events), ["read", "signal", "read"]);
+    assert!(events[1].get("cursor").is_none());
+    assert_eq!(hub.counts().published, 2, "the log has not seen it");
+    for from in [start.as_str(), cursor(&events[0])] {
+        let resumed = hub.subscribe_device(&peer(1), Some(device(1)), Some(from));
+        assert_eq!(sessions(&drain(&mut resumed.unwrap()).0), [] as [u64; 0]);
+    }
+}
+
+#[test]
+fn signals_that_nobody_takes_cut_the_reader_off_like_other_events() {
+    let hub = hub(Limits { queue_events: 3, ..Limits::default() });
+    let mut stream = hub.subscribe_device(&peer(1), Some(device(1)), None).unwrap();
+    drain(&mut stream);
+    let reached = (1..=5).filter(|&session| hub.signal(&peer(1), device(1), &call(session)));
+    assert_eq!(reached.count(), 3);
+    let (events, end) = drain(&mut stream);
+    assert_eq!(events[0]["reason"], "slow_reader");
+    assert_eq!((end, hub.counts().slow_readers), (Poll::Ready(Signal::SlowReader), 1));
+}
+
+#[test]
+fn a_removed_device_loses_its_streams_and_a_peer_with_a_new_owner_all() {
+    let hub = hub(Limits::default());
+    let mut removed = hub.subscribe_device(&peer(1), Some(device(1)), None).unwrap();
+    let mut other = hub.subscribe_device(&peer(1), Some(device(2)), None).unwrap();
+    let mut plain = hub.subscribe(&peer(1), None).unwrap();
+    let mut foreign = hub.subscribe(&peer(2), None).unwrap();
+    hub.end(&peer(1), Some(device(1)));
+    assert!(!hub.signal(&peer(1), device(1), &call(1)));
+    assert_eq!(drain(&mut removed).1, Poll::Ready(Signal::Revoked));
+    assert_eq!((drain(&mut other).1, drain(&mut plain).1), (Poll::Pending, Poll::Pending));
+    hub.end(&peer(1), None);
+    assert_eq!(drain(&mut other).1, Poll::Ready(Signal::Revoked));
+    assert_eq!(drain(&mut plain).1, Poll::Ready(Signal::Revoked));
+    assert_eq!(drain(&mut foreign).1, Poll::Pending);
+}

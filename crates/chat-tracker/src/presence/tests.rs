@@ -100,3 +100,75 @@ fn last_seen_is_now_for_an_online_peer_and_the_last_call_for_another() {
     assert_eq!(alice.duration_since(curl).as_secs(), 99);
     assert!(directory.last_seen(&peer("nobody"), now).is_none());
 }
+
+/// The devices that others are told of, each named by its first byte; `None` when nothing is due.
+fn told_devices(directory: &Directory, now: Instant) -> Option<Vec<u8>> {
+    let due = directory.due(now);
+    let (peer, presence) = due.first()?;
+    directory.told(peer, presence);
+    Some(presence.devices.iter().map(|device| device.bytes()[0]).collect())
+}
+
+fn device(number: u8) -> Option<DeviceId> {
+    Some(DeviceId::new([number; 16]))
+}
+
+#[test]
+fn devices_that_come_are_told_at_once_and_those_that_go_when_they_stay_away() {
+    let (directory, start) = directory();
+    let alice = peer("alice");
+    directory.stream_opened(&alice, device(1), start);
+    assert_eq!(told_devices(&directory, start), Some(vec![1]));
+    directory.stream_opened(&alice, device(2), start + secs(1));
+    assert_eq!(told_devices(&directory, start + secs(1)), Some(vec![1, 2]));
+    directory.stream_closed(&alice, device(1), start + secs(10));
+    assert_eq!(directory.presence(&alice, start + secs(10)).devices, [device(2).unwrap()]);
+    assert_eq!(told_devices(&directory, start + secs(14)), None);
+    assert_eq!(told_devices(&directory, start + secs(15)), Some(vec![2]));
+    assert_eq!(told_devices(&directory, start + secs(16)), None);
+}
+
+#[test]
+fn a_device_that_reloads_is_told_to_nobody_while_another_stays_and_one_comes() {
+    let (directory, start) = directory();
+    let alice = peer("alice");
+    directory.stream_opened(&alice, device(1), start);
+    directory.stream_opened(&alice, device(2), start);
+    assert_eq!(told_devices(&directory, start), Some(vec![1, 2]));
+    directory.stream_closed(&alice, device(1), start + secs(10));
+    directory.stream_opened(&alice, device(3), start + secs(11));
+    let now = start + secs(11);
+    assert_eq!(
+        told_devices(&directory, now),
+        Some(vec![1, 2, 3]),
+        "the one that is away for a moment too"
+    );
+    directory.stream_opened(&alice, device(1), start + secs(12));
+    assert_eq!(told_devices(&directory, start + secs(100)), None);
+    assert_eq!(directory.live_devices(), 3);
+}
+
+#[test]
+fn a_device_is_live_until_its_last_stream_ends() {
+    let (directory, start) = directory();
+    let alice = peer("alice");
+    directory.stream_opened(&alice, device(1), start);
+    directory.stream_opened(&alice, device(1), start);
+    directory.stream_closed(&alice, device(1), start);
+    assert_eq!(directory.devices(&alice), [device(1).unwrap()]);
+    directory.stream_closed(&alice, device(1), start);
+    assert!(directory.devices(&alice).is_empty() && directory.devices(&peer("bob")).is_empty());
+    assert_eq!(directory.live_devices(), 0);
+}
+
+#[test]
+fn a_peer_that_goes_takes_its_devices_along_in_one_event() {
+    let (directory, start) = directory();
+    let alice = peer("alice");
+    directory.stream_opened(&alice, device(1), start);
+    told_devices(&directory, start);
+    directory.stream_closed(&alice, device(1), start + secs(10));
+    assert_eq!(told_devices(&directory, start + secs(14)), None);
+    let due = directory.due(start + secs(15));
+    assert!(!due[0].1.online && due[0].1.active && due[0].1.devices.is_empty());
+}

@@ -2,8 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod channels;
+mod devices;
 mod errors;
+mod ice;
 mod identity;
+#[allow(dead_code, reason = "shared with the tests of live streams, which use the rest")]
+mod keyed;
 mod login;
 mod mailbox;
 mod operation;

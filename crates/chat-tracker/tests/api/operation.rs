@@ -81,6 +81,11 @@ async fn the_openapi_document_has_every_call() {
         ("/chat/channels", "post"),
         ("/chat/mailbox/ack", "post"),
         ("/chat/direct/status", "post"),
+        ("/chat/devices", "get"),
+        ("/chat/devices", "post"),
+        ("/chat/devices/remove", "post"),
+        ("/chat/signal", "post"),
+        ("/chat/ice", "get"),
     ] {
         let call = &document["paths"][path][method];
         assert!(call["responses"]["200"].is_object(), "{method} {path}: {call}");

@@ -76,6 +76,10 @@ impl Running {
         &self.tracker
     }
 
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// Stops it gracefully and starts it on the same data.
     pub(crate) async fn restarted(self) -> Self {
         let Self { tracker, folder, flags, shutdown, served, client, .. } = self;
@@ -203,7 +207,7 @@ pub(crate) fn masked(mut value: Value) -> Value {
             Value::Object(fields) => {
                 for (name, value) in fields {
                     match name.as_str() {
-                        "timestamp" | "last_seen" => {
+                        "timestamp" | "last_seen" | "registered_at" => {
                             let time = value.as_str().unwrap();
                             assert_eq!((time.len(), &time[23..]), (24, "Z"), "{time}");
                             *value = json!("*");

@@ -3,8 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that finds nothing has failed")]
 
 mod crowd;
+mod devices;
+#[path = "../api/keyed.rs"]
+mod keyed;
 mod presence;
 mod resume;
+mod signals;
 mod sse;
 mod streams;
 #[path = "../api/support.rs"]

@@ -12,6 +12,8 @@
 pub mod entry;
 pub mod inbox;
 pub mod lane;
+#[cfg(test)]
+mod model;
 pub mod outbox;
 pub mod partners;
 pub mod post;

@@ -189,8 +189,13 @@ impl Entry {
     /// Copies that nobody takes are dropped in the end.
     pub(super) fn drop_old_copies(&mut self, now: Instant) {
         if now.saturating_duration_since(self.since) > COPY_PATIENCE {
-            self.copies.retain(|_, answer| *answer != Answer::Waiting);
+            self.drop_copies();
         }
+    }
+
+    /// Copies are not waited for any longer.
+    pub(super) fn drop_copies(&mut self) {
+        self.copies.retain(|_, answer| *answer != Answer::Waiting);
     }
 
     /// It came a step further. Steps back are none.

@@ -13,6 +13,8 @@
 mod clock;
 mod links;
 mod mailbox;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -153,7 +155,23 @@ impl Outbox {
     /// A message that an earlier run has left unfinished, at its place.
     pub fn restore(&mut self, place: u64, text: Text, delivery: Delivery, now: Instant) {
         self.insert(place, text, delivery, now);
+        let left_over = self.entries.get(&place).is_some_and(Entry::is_delivered);
+        if left_over {
+            // Another device waited for it, and which one is forgotten: the mailbox reaches all.
+            self.queue(place);
+        }
         self.restless = true;
+    }
+
+    /// This run ends. Copies for own devices are not waited for any longer: the messages have arrived.
+    pub fn close(&mut self) {
+        let places: Vec<u64> = self.entries.keys().copied().collect();
+        for place in places {
+            if let Some(entry) = self.entries.get_mut(&place) {
+                entry.drop_copies();
+            }
+            self.settle(place, false);
+        }
     }
 
     /// A message is given up, if no device has it yet and the mailbox doesn't either. Whether that could be.
@@ -221,13 +239,13 @@ impl Outbox {
             match entry.stage {
                 Stage::No => entry.rearm(self.settings.patience, now),
                 // A link may do now what it could not while the tracker was away.
-                Stage::Waiting => {
+                Stage::Waiting if !entry.is_delivered() => {
                     self.post.remove(*place);
                     entry.stage = Stage::No;
                     entry.rearm(self.settings.patience, now);
                 }
                 Stage::Taken if !entry.is_delivered() => queued.push(entry.text.id.clone()),
-                Stage::Taken | Stage::UnderWay => {}
+                Stage::Waiting | Stage::Taken | Stage::UnderWay => {}
             }
         }
         peers.insert(self.me.clone());
@@ -325,7 +343,7 @@ impl Outbox {
                 // The mailbox's event reaches the own devices too; and what is left of a delivered message is not
                 // for devices that come later.
                 Side::Own => {
-                    entry.stage == Stage::No && (!entry.is_delivered() || entry.peer == self.me)
+                    entry.stage != Stage::Taken && (!entry.is_delivered() || entry.peer == self.me)
                 }
             };
             if concerned {

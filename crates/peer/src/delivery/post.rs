@@ -34,7 +34,7 @@ impl Post {
         Self {
             waiting: BTreeMap::new(),
             under_way: 0,
-            next: now,
+            next: a_second_before(now),
             pause: None,
             wait: WAITS.0,
             full: HashMap::new(),
@@ -63,9 +63,7 @@ impl Post {
         self.under_way += 1;
         // A second without messages lets a burst through; beyond it, each waits its turn.
         let step = Duration::from_secs(1) / PACE;
-        let saved =
-            now.checked_sub(Duration::from_secs(1)).map_or(now, |saved| saved.max(self.next));
-        self.next = saved + step;
+        self.next = self.next.max(a_second_before(now)) + step;
         Some(place)
     }
 
@@ -103,6 +101,10 @@ impl Post {
     pub fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
+}
+
+fn a_second_before(now: Instant) -> Instant {
+    now.checked_sub(Duration::from_secs(1)).unwrap_or(now)
 }
 
 #[cfg(test)]

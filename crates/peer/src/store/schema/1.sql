@@ -41,3 +41,20 @@ CREATE TABLE places (
     what  TEXT    PRIMARY KEY,
     place INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Files: under way, received, and what is still to be told of those that are over.
+CREATE TABLE transfers (
+    direction INTEGER NOT NULL,         -- 0 from here, 1 to here
+    peer      TEXT    NOT NULL,         -- the other side, lower case
+    file      TEXT    NOT NULL,         -- its id
+    name      TEXT    NOT NULL,         -- the other side as it is shown
+    offer     TEXT    NOT NULL,         -- JSON, as in the frame `file_offer`
+    stage     INTEGER NOT NULL,         -- 0 to be sent, 1 accepted, 2 received, 3 over but not everybody knows
+    path      BLOB,                     -- 0: the file; 1: the partial file; 2: where it is
+    modified  INTEGER,                  -- 0: its last change
+    devices   TEXT,                     -- 0: which accepted; 1: which sends; 3: which must be told; joined by spaces
+    total     TEXT,                     -- 2: the digest over its pieces
+    word      TEXT,                     -- 3: the frame that tells it, JSON
+    at        INTEGER NOT NULL,         -- of the last change here
+    PRIMARY KEY (direction, peer, file)
+) STRICT;

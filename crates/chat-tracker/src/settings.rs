@@ -35,10 +35,10 @@ pub struct Args {
     #[command(flatten)]
     pub tracker: TrackerArgs,
     /// Limits of connections.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Connections")]
     pub http: HttpLimits,
     /// Metrics.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Operation")]
     pub admin: AdminArgs,
     /// The log.
     #[command(flatten)]

@@ -425,7 +425,7 @@ fn a_signal_has_no_cursor_moves_none_and_is_not_replayed() {
 fn signals_that_nobody_takes_cut_the_reader_off_like_other_events() {
     let hub = hub(Limits { queue_events: 3, ..Limits::default() });
     let mut stream = hub.subscribe_device(&peer(1), Some(device(1)), None).unwrap();
-    drain(&mut stream);
+    assert_eq!(types(&drain(&mut stream).0), ["hello"]);
     let reached = (1..=5).filter(|&session| hub.signal(&peer(1), device(1), &call(session)));
     assert_eq!(reached.count(), 3);
     let (events, end) = drain(&mut stream);

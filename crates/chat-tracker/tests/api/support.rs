@@ -76,6 +76,8 @@ impl Running {
         &self.tracker
     }
 
+    /// Where its files are.
+    #[allow(dead_code, reason = "the tests of live streams look there")]
     pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }

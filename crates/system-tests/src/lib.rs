@@ -14,6 +14,9 @@
 //! - [`neighbour`]: upstreams made for tests: one that records what arrives, one that moves bytes.
 //! - [`raw`]: HTTP by hand, for requests that no client library would send.
 //! - [`link`](mod@link): a TCP relay that a test can pause and cut.
+//! - [`lab`]: machines with a network between them, as network namespaces.
+//! - [`capture`]: what went over the wire.
+//! - [`turn`]: a TURN server.
 //! - [`markdown`]: the code blocks of the documentation.
 //! - [`documented`]: compares an answer with the one that the documentation shows.
 
@@ -21,7 +24,9 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 pub mod binaries;
+pub mod capture;
 pub mod documented;
+pub mod lab;
 pub mod link;
 pub mod markdown;
 pub mod neighbour;
@@ -29,6 +34,7 @@ pub mod ports;
 pub mod program;
 pub mod raw;
 pub mod stream;
+pub mod turn;
 pub mod user;
 pub mod world;
 

@@ -157,7 +157,7 @@ auth = "none"
         let tracker = Recipe::new(binary("chat-tracker"), folder.path())
             .args(["--log-format", "text", "--server-port", &tracker_port.number().to_string()])
             .args(["--data-dir", "tracker-data", "--admin", &admin_port.local()])
-            .env("STUN_PORT", "0")
+            .env("STUN_PORT", tracker_port.number().to_string())
             .args(["--auth-url", &format!("http://{}", auth_port.local())])
             .args(&self.tracker_flags);
         let proxy = self

@@ -33,11 +33,14 @@ document.addEventListener('securitypolicyviolation', (event) => window.__violati
 class Person:
     """One account in one browser context, with one page or more."""
 
-    def __init__(self, browser: Browser, url: str, **context):
+    def __init__(self, browser: Browser, url: str, links: bool = True, **context):
+        """`links=False` is a browser that can't link to others."""
         options = {"base_url": url, "viewport": {"width": 1280, "height": 800}, "locale": "en-US", "timezone_id": "Asia/Ho_Chi_Minh", **context}
         self.context: BrowserContext = browser.new_context(**options)
         self.context.set_default_timeout(PATIENCE_MS)
         self.context.add_init_script(WATCH_CSP)
+        if not links:
+            self.context.add_init_script("delete window.RTCPeerConnection")
         self.complaints: list[str] = []
         self.unanswered: set[str] = set()
         self.link_cut = False
@@ -134,6 +137,14 @@ class Person:
         self.page.locator("#browse-people").click()
         self.page.locator(f'dialog .person[data-peer="{name}"]').click()
         expect(self.page.locator("#place-title .title-text")).to_have_text(name)
+
+    def linked(self, how="direct", page: Page | None = None) -> None:
+        """Until the open talk has such a link."""
+        expect((page or self.page).locator("#link-state")).to_have_attribute("data-state", how, timeout=PATIENCE_MS)
+
+    def went(self, text: str, how: str) -> None:
+        """Until the message with this text has this mark: `direct`, `queued`, `got-direct` and so on."""
+        expect(self.message(text)).to_have_class(re.compile(rf"\b(?<!-){how}\b"), timeout=PATIENCE_MS)
 
     def texts(self) -> list[str]:
         return self.page.locator("li.message .said").all_inner_texts()

@@ -112,7 +112,8 @@ class World:
         )
         self.tracker = Program(
             "chat-tracker",
-            ["--server-port", tracker.number, "--data-dir", home / "tracker", "--auth-url", f"http://{auth.address}", *tracker_flags],
+            ["--server-port", tracker.number, "--data-dir", home / "tracker", "--auth-url", f"http://{auth.address}",
+             "--stun-port", "0", *tracker_flags],
             home, tracker, {"STUN_PORT": "0"},
         )
         self.proxy = Program(

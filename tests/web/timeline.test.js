@@ -10,7 +10,7 @@ const message = (seq, from, minutes) => ({
 function channel(messages, divider = null) {
   const log = emptyLog();
   mergePage(log, messages, messages.at(-1)?.seq ?? 0);
-  return { name: 'general', private: false, joined: true, membersCount: 1, read: 0, divider, log, members: null, loadingOlder: false };
+  return { name: 'general', private: false, joined: true, membersCount: 1, read: 0, divider, log, members: null, loadingOlder: false, posts: [] };
 }
 const kinds = (rows) => rows.map((row) => (row.kind === 'message' ? (row.head ? 'head' : 'more') : row.kind));
 

@@ -46,6 +46,7 @@
  * @property {boolean} active           Heard from lately.
  * @property {boolean} online           Holds a live stream right now.
  * @property {string|null} last_seen
+ * @property {string[]} [devices]       Those of its devices that hold a live stream right now.
  *
  * @typedef {object} Members
  * @property {string} channel
@@ -103,6 +104,23 @@
  * @typedef {object} Deliveries
  * @property {{id: string, delivery: Delivery}[]} deliveries
  *
+ * @typedef {object} Device             A registered device.
+ * @property {string} device            Its id: half of its key's hash, in hex.
+ * @property {string} public_key        Base64url.
+ * @property {string} label
+ * @property {boolean} live
+ * @property {string} registered_at
+ * @property {string} last_seen
+ *
+ * @typedef {object} Devices            Answer of `GET /chat/devices`.
+ * @property {string} peer_id
+ * @property {Device[]} devices
+ *
+ * @typedef {object} Ice                Answer of `GET /chat/ice`.
+ * @property {number|null} stun_port    On the host under which the caller reached the tracker.
+ * @property {string[]} stun
+ * @property {{urls: string[], username: string, credential: string, expires_at: string}|null} turn
+ *
  * @typedef {object} ReadMarker
  * @property {string} channel
  * @property {number} read_seq
@@ -117,10 +135,11 @@
  * @typedef {{type: 'membership', channel: string, peer_id: string, joined: boolean, members_count: number}} MembershipEvent
  * @typedef {{type: 'channel', channel: string}} ChannelEvent
  * @typedef {{type: 'read', channel: string, read_seq: number}} ReadEvent
+ * @typedef {{type: 'signal'} & import('./p2p/types.js').Signalling} SignalEvent
  * @typedef {{type: 'reset', reason: 'too_old'|'restarted'|'slow_reader'}} ResetEvent
  * @typedef {{type: 'heartbeat'}|{type: 'pong'}} QuietEvent
  * @typedef {HelloEvent|MessageEvent|DirectEvent|DeliveredEvent|PresenceEvent|MembershipEvent
- *   |ChannelEvent|ReadEvent|ResetEvent|QuietEvent} LiveEvent
+ *   |ChannelEvent|ReadEvent|SignalEvent|ResetEvent|QuietEvent} LiveEvent
  */
 
 export {};

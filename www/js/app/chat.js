@@ -9,13 +9,14 @@
  */
 
 import { backoff } from '../core/backoff.js';
-import { recordOf, talkWith, unseen } from '../core/directs.js';
 import { applyEvent, createModel, takeMessage, unreadOf } from '../core/model.js';
+import { directKey, recordOf, talkWith, unseen } from '../core/directs.js';
 import { messageId } from '../core/names.js';
 import { Outbox, verdictOf } from '../core/outbox.js';
 import { hashOf, samePlace } from '../core/route.js';
 import { ApiError, get, post } from '../net/api.js';
 import { Live } from '../net/live.js';
+import { P2p } from '../p2p/p2p.js';
 import { Mail } from './mail.js';
 import { Sync } from './sync.js';
 import { Tabs } from './tabs.js';
@@ -28,6 +29,9 @@ export class Chat extends EventTarget {
   #changing = false;
   #sendAttempt = 0;
   #readTimer = 0;
+  #written = 0;
+  /** What goes to the mailbox beside a link goes in order. */
+  #beside = /** @type {Promise<unknown>} */ (Promise.resolve());
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #retryTimer;
 
@@ -40,36 +44,66 @@ export class Chat extends EventTarget {
     this.store = store;
     this.model = createModel(account.username, account.roles);
     this.outbox = new Outbox({
-      send: (item) => this.#send(item),
-      save: (item) => store.putOut(item),
+      send: (item, earlier) => (item.kind === 'channel' ? this.#broadcast(item) : this.#direct(item, earlier)),
+      save: async (item) => {
+        await store.putOut(item);
+        if (item.kind === 'direct') this.tabs.written(item);
+      },
       remove: (item) => store.removeOut(item.id),
       sent: (item, answer) => this.#sent(item, answer),
       changed: () => this.changed(),
       retryLater: (after) => this.#retryLater(after),
       signin: () => this.live.signedOut(),
+      mine: (item) => item.kind === 'channel' || this.p2p.sends,
     });
     this.sync = new Sync(this);
     this.mail = new Mail(this);
     this.tabs = new Tabs(account.username, {
-      direct: (record) => this.mail.place(record),
+      direct: (records) => records.forEach((record) => this.mail.place(record)),
       settled: (id) => this.outbox.settle(id),
+      written: (item) => {
+        this.outbox.take(item);
+        if (this.p2p.sends) void this.outbox.flush();
+      },
     });
+    this.p2p = new P2p(this);
     this.live = new Live({
       event: (event) => this.#event(event),
       status: () => this.changed(),
-      probe: () => get('/chat/me').then(() => 200, (error) => error.status),
+      probe: async () => {
+        const status = await get('/chat/me').then(() => 200, (error) => error.status);
+        return status === 200 && (await this.p2p.reregister()) ? 404 : status;
+      },
     });
   }
 
   /** Shows what this browser kept, then connects; the stream's greeting starts the first load. */
   async start() {
     await this.mail.restore();
-    this.outbox.restore(await this.store.outbox());
+    await this.#restoreOutbox();
     for (const type of ['visibilitychange', 'focus']) document.addEventListener(type, () => this.considerRead());
     addEventListener('focus', () => this.considerRead());
+    await this.p2p.start();
     this.live.start();
     this.changed();
   }
+
+  /** This tab sends for all of them from now on. */
+  async takeOver() {
+    await this.#restoreOutbox();
+    await this.outbox.flush();
+  }
+
+  async #restoreOutbox() {
+    const items = await this.store.outbox();
+    for (const item of items) {
+      // Sent by an earlier page, which didn't live to see the end of it.
+      const record = talkWith(this.model.talks, item.target).records.find(({ key }) => key === directKey(this.model.me, item.id));
+      if (item.kind === 'direct' && record) item.reached = record.delivery === 'direct' || record.delivery === 'relayed';
+    }
+    this.outbox.restore(items);
+  }
+
 
   /** Views draw once for any number of changes in a row. */
   changed() {
@@ -87,8 +121,10 @@ export class Chat extends EventTarget {
   /** @param {import('../net/live.js').Received} event */
   #event(event) {
     if (event.type === 'hello') void this.sync.greeted();
+    if (event.type === 'signal') return this.p2p.signal(event);
     for (const effect of applyEvent(this.model, event)) this.effect(effect);
-    this.changed();
+    if (event.type === 'presence') this.p2p.present(event.peer_id);
+    return this.changed();
   }
 
   /** @param {Effect} effect */
@@ -133,6 +169,7 @@ export class Chat extends EventTarget {
     } else {
       const talk = talkWith(this.model.talks, place.name);
       talk.divider = unseen(talk)[0]?.key ?? null;
+      this.p2p.connect(place.name);
     }
     if (location.hash !== hashOf(place)) history.pushState(null, '', hashOf(place));
     this.dispatchEvent(new Event('opened'));
@@ -195,7 +232,7 @@ export class Chat extends EventTarget {
       if (fresh.length === 0) return;
       for (const record of fresh) record.seen = true;
       void this.store.putDirects(fresh.map((record) => ({ ...record }))).catch(() => undefined);
-      for (const record of fresh) this.tabs.direct(record);
+      this.tabs.direct(fresh);
       this.changed();
       return;
     }
@@ -217,7 +254,9 @@ export class Chat extends EventTarget {
   async write(text) {
     if (!this.active) return;
     this.#clearDivider();
-    const now = Date.now();
+    // One after another also within a millisecond: ids and times tell the order.
+    const now = Math.max(Date.now(), this.#written + 1);
+    this.#written = now;
     const { kind, name } = this.active;
     await this.outbox.add({ id: messageId(now), kind, target: name, text, created: now, state: 'pending' });
   }
@@ -228,15 +267,65 @@ export class Chat extends EventTarget {
   }
 
   /**
+   * The person gives a message up.
+   * @param {string} id
+   */
+  discard(id) {
+    this.outbox.settle(id);
+    this.tabs.settled(id);
+  }
+
+  /** @param {OutItem} item */
+  #broadcast(item) {
+    const { id, target, text } = item;
+    this.p2p.post(target, id, text);
+    return this.#call(() => post('/broadcast-peer', { peer_id: this.model.me, channel: target, message: text, id }));
+  }
+
+  /**
+   * Straight to the devices of the receiver; by the mailbox where that doesn't work.
    * @param {OutItem} item
+   * @param {Promise<boolean>} earlier
    * @returns {Promise<import('../core/outbox.js').SendResult>}
    */
-  async #send(item) {
-    const me = this.model.me;
+  async #direct(item, earlier) {
+    const reached = await this.p2p.deliver(item);
+    if (reached) {
+      const answer = { timestamp: reached.timestamp, delivery: reached.way };
+      const rest = reached.missed.then((missed) => (missed ? this.#mailBeside(item) : { verdict: /** @type {const} */ ('sent'), answer }));
+      return { verdict: 'sent', answer, rest };
+    }
+    // The mailbox has the messages in the order of writing.
+    const inOrder = await earlier;
+    return inOrder && this.p2p.sends ? this.#mail(item) : { verdict: 'retry' };
+  }
+
+  /** @param {OutItem} item */
+  #mail({ id, target, text }) {
+    return this.#call(() => post('/send-peer', { from_peer: this.model.me, to_peer: target, message: text, id }));
+  }
+
+  /**
+   * For the devices that a link didn't reach.
+   * @param {OutItem} item
+   */
+  #mailBeside(item) {
+    const turn = this.#beside.then(async () => {
+      const result = await this.#mail(item);
+      if (result.verdict === 'sent') await this.#sent(item, result.answer);
+      return result;
+    });
+    this.#beside = turn;
+    return turn;
+  }
+
+  /**
+   * @param {() => Promise<unknown>} call
+   * @returns {Promise<import('../core/outbox.js').SendResult>}
+   */
+  async #call(call) {
     try {
-      const answer = item.kind === 'channel'
-        ? await post('/broadcast-peer', { peer_id: me, channel: item.target, message: item.text, id: item.id })
-        : await post('/send-peer', { from_peer: me, to_peer: item.target, message: item.text, id: item.id });
+      const answer = await call();
       this.#sendAttempt = 0;
       return { verdict: 'sent', answer };
     } catch (error) {
@@ -249,20 +338,24 @@ export class Chat extends EventTarget {
 
   /**
    * @param {OutItem} item
-   * @param {import('../types.js').Broadcasted & import('../types.js').Sent} answer
+   * @param {import('../types.js').Broadcasted & Omit<import('../types.js').Sent, 'delivery'> & {delivery: import('../core/directs.js').OwnState|null}} answer
    */
   async #sent(item, answer) {
     const { id, text, target } = item;
-    this.tabs.settled(id);
-    // The server is there: no need to wait for the next attempt at a stream.
-    this.live.retryNow();
     if (item.kind === 'channel') {
+      this.tabs.settled(id);
+      // The server is there: no need to wait for the next attempt at a stream.
+      this.live.retryNow();
       const message = { seq: answer.seq, id, from: this.model.me, message: text, timestamp: answer.timestamp };
       for (const effect of takeMessage(this.model, target, message)) if (effect.do !== 'own-message') this.effect(effect);
       return;
     }
+    if (answer.delivery === null) return;
+    const linked = answer.delivery === 'direct' || answer.delivery === 'relayed';
+    if (!linked) this.live.retryNow();
     const direct = { id, from: this.model.me, to: target, message: text, timestamp: answer.timestamp };
     await this.mail.keep([recordOf(direct, this.model.me, answer.delivery)]);
+    this.tabs.settled(id);
   }
 
   /** @param {number|undefined} after */

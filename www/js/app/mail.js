@@ -20,6 +20,9 @@ export class Mail {
    * @type {Set<string>}
    */
   #delivered = new Set();
+  /** @type {{records: DirectRecord[], done: (kept: DirectRecord[]|null) => void}[]} */
+  #waiting = [];
+  #writing = false;
 
   /** @param {import('./chat.js').Chat} chat */
   constructor(chat) {
@@ -50,23 +53,44 @@ export class Mail {
    * @returns {Promise<boolean>} whether they are on disk
    */
   async keep(records) {
-    const { store, tabs } = this.#chat;
-    let kept = records;
-    let stored = true;
-    try {
-      kept = await store.putDirects(records);
-    } catch {
-      stored = false;
-    }
+    const written = await this.#write(records);
+    const kept = written ?? records;
+    this.#chat.tabs.direct(kept);
     for (const record of kept) {
-      tabs.direct(record);
       if (this.place(record) && !record.seen) {
         this.#chat.arrived({ kind: 'direct', name: this.#nameOf(record.peer) }, record.from, record.message, record.key);
       }
     }
     const ahead = kept.filter((record) => record.delivery === 'queued' && this.#delivered.has(record.key));
     if (ahead.length > 0) await this.keep(ahead.map((record) => ({ ...record, delivery: 'delivered' })));
-    return stored;
+    return written !== null;
+  }
+
+  /**
+   * One transaction for all that came while the last one was being written: a disk takes few in a second.
+   * @param {DirectRecord[]} records
+   * @returns {Promise<DirectRecord[]|null>} the merged ones; null when the disk doesn't take them
+   */
+  #write(records) {
+    return new Promise((done) => {
+      this.#waiting.push({ records, done });
+      if (!this.#writing) void this.#writeAll();
+    });
+  }
+
+  async #writeAll() {
+    this.#writing = true;
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting;
+      this.#waiting = [];
+      const kept = await this.#chat.store.putDirects(batch.flatMap(({ records }) => records)).catch(() => null);
+      let at = 0;
+      for (const { records, done } of batch) {
+        done(kept && kept.slice(at, at + records.length));
+        at += records.length;
+      }
+    }
+    this.#writing = false;
   }
 
   /**

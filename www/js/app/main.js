@@ -20,6 +20,7 @@ import { bannerView, loginPage } from '../view/banner.js';
 import { composerView } from '../view/composer.js';
 import { panels } from '../view/panels.js';
 import { headerView } from '../view/header.js';
+import { linkView } from '../view/link.js';
 import { membersView } from '../view/members.js';
 import { messagesView } from '../view/messages.js';
 import { placesView } from '../view/places.js';
@@ -37,7 +38,7 @@ const fileRows = filesView(chat, files, attachView(chat, files));
 
 const views = [
   placesView(chat), headerView(chat, { members: toggleMembers, leave: (channel) => leaveDialog(chat, channel) }), 
-  messagesView(chat, fileRows), composerView(chat, true), membersView(chat), bannerView(chat), welcomeView(chat),
+  messagesView(chat, fileRows), composerView(chat, chat.p2p.enabled), membersView(chat), bannerView(chat), welcomeView(chat), linkView(chat),
 ];
 const draw = () => {
   for (const view of views) view();

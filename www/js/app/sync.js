@@ -32,6 +32,7 @@ export class Sync {
 
   /** The stream is there. After an interruption it tells by itself what was missed. */
   async greeted() {
+    void this.#chat.p2p.greeted();
     if (!this.#loaded) return this.snapshot();
     await Promise.all([this.#chat.outbox.flush(), this.#deliveries(), this.peers()]);
     return undefined;
@@ -66,6 +67,7 @@ export class Sync {
     return this.#once('peers', async () => {
       const answer = /** @type {import('../types.js').Peers} */ (await get('/chat/peers'));
       for (const presence of answer.peers) setPresence(this.#chat.model, presence);
+      this.#chat.p2p.present();
     });
   }
 

@@ -3,6 +3,7 @@
  * BroadcastChannel each tab still gets everything from the tracker, only later.
  *
  * @typedef {import('../core/directs.js').DirectRecord} DirectRecord
+ * @typedef {import('../core/outbox.js').OutItem} OutItem
  */
 
 import { fold } from '../core/names.js';
@@ -13,7 +14,7 @@ export class Tabs {
 
   /**
    * @param {string} account
-   * @param {{direct: (record: DirectRecord) => void, settled: (id: string) => void}} hooks
+   * @param {{direct: (records: DirectRecord[]) => void, settled: (id: string) => void, written: (item: OutItem) => void}} hooks
    */
   constructor(account, hooks) {
     if (!('BroadcastChannel' in window)) return;
@@ -21,12 +22,21 @@ export class Tabs {
     this.#channel.onmessage = ({ data }) => {
       if (data.direct) hooks.direct(data.direct);
       if (data.settled) hooks.settled(data.settled);
+      if (data.written) hooks.written(data.written);
     };
   }
 
-  /** @param {DirectRecord} record */
-  direct(record) {
-    this.#channel?.postMessage({ direct: record });
+  /** @param {DirectRecord[]} records */
+  direct(records) {
+    if (records.length > 0) this.#channel?.postMessage({ direct: records });
+  }
+
+  /**
+   * A direct message was written, or its state has changed, here: one tab sends for all.
+   * @param {OutItem} item
+   */
+  written(item) {
+    this.#channel?.postMessage({ written: item });
   }
 
   /** @param {string} id */

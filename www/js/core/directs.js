@@ -12,7 +12,13 @@
  * @property {string} message
  * @property {string} timestamp
  * @property {boolean} seen       The reader has had it on the screen (own ones always).
- * @property {'queued'|'delivered'|'unknown'} [delivery]  Own ones only.
+ * @property {OwnState} [delivery]  Own ones only.
+ * @property {Arrival} [way]        Received ones only: how it came.
+ *
+ * How far an own message has come. `direct` and `relayed`: a device of the receiver has it over a link, and the server never
+ * did; `delivered`: the receiver has it, and it has passed the server; `copy`: another device of one's own sent it.
+ * @typedef {'copy'|'queued'|'unknown'|'delivered'|'relayed'|'direct'} OwnState
+ * @typedef {'direct'|'relayed'|'mailbox'} Arrival
  *
  * @typedef {object} DirectTalk
  * @property {string} peer        The other side, in its own spelling.
@@ -31,22 +37,38 @@ export function directKey(from, id) {
 }
 
 /**
- * The record of a message that came from the tracker or was taken by it.
+ * The record of a message: by default of one that came from the tracker or was taken by it.
  * @param {DirectMessage} message
  * @param {string} me
- * @param {DirectRecord['delivery']} [delivery]
+ * @param {OwnState|Arrival} [how] an own one's state, or how a received one came
  * @returns {DirectRecord}
  */
-export function recordOf(message, me, delivery) {
+export function recordOf(message, me, how) {
   const mine = samePeer(message.from, me);
   const { id, from, to, timestamp } = message;
   const peer = fold(mine && !samePeer(message.to, me) ? to : from);
   const record = { key: directKey(from, id), peer, id, from, to, message: message.message, timestamp, seen: mine };
-  return mine ? { ...record, delivery: delivery ?? 'queued' } : record;
+  return mine
+    ? { ...record, delivery: /** @type {OwnState} */ (how ?? 'queued') }
+    : { ...record, way: /** @type {Arrival} */ (how ?? 'mailbox') };
 }
 
 /** How far a state is: a late answer never takes a message back. */
-const RANK = { queued: 0, unknown: 1, delivered: 2 };
+const RANK = { copy: 0, queued: 1, unknown: 2, relayed: 3, direct: 4, delivered: 5 };
+/** The more others could see, the higher. */
+const SEEN_BY = { direct: 0, relayed: 1, mailbox: 2 };
+
+/**
+ * @param {OwnState} old
+ * @param {OwnState} fresh
+ * @returns {OwnState}
+ */
+function mergeState(old, fresh) {
+  const linked = [old, fresh].some((state) => state === 'direct' || state === 'relayed');
+  // Of a message that went both ways nobody may say that the server never had it.
+  if (linked && [old, fresh].some((state) => state === 'queued' || state === 'unknown')) return 'delivered';
+  return RANK[fresh] > RANK[old] ? fresh : old;
+}
 
 /**
  * What to keep when a message comes a second time.
@@ -57,7 +79,8 @@ const RANK = { queued: 0, unknown: 1, delivered: 2 };
 export function mergeRecord(old, fresh) {
   if (!old) return fresh;
   const merged = { ...old, seen: old.seen || fresh.seen };
-  if (old.delivery && fresh.delivery && RANK[fresh.delivery] > RANK[old.delivery]) merged.delivery = fresh.delivery;
+  if (old.delivery && fresh.delivery) merged.delivery = mergeState(old.delivery, fresh.delivery);
+  if (old.way && fresh.way && SEEN_BY[fresh.way] > SEEN_BY[old.way]) merged.way = fresh.way;
   return merged;
 }
 

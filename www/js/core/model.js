@@ -20,6 +20,11 @@
  * @property {Log} log
  * @property {Set<string>|null} members  Folded ids; null until asked for.
  * @property {boolean} loadingOlder
+ * @property {Post[]} posts          Came over links; the log doesn't have them yet.
+ *
+ * @typedef {{id: string, from: string, message: string, timestamp: string, until: number}} Post
+ *
+ * @typedef {{last: string, offers: number}} TalkFiles   When the newest was offered; how many wait for the person's word.
  *
  * @typedef {object} Model
  * @property {string} me
@@ -27,6 +32,7 @@
  * @property {Map<string, ChannelState>} channels
  * @property {Map<string, DirectTalk>} talks    By folded peer id.
  * @property {Map<string, Presence>} peers      By folded id.
+ * @property {Map<string, TalkFiles>} files     By folded peer id, what its talk has of files.
  * @property {boolean} ready                    Whether the first snapshot has come.
  *
  * @typedef {{do: 'reload'}|{do: 'channels'}|{do: 'fetch-newer', channel: string}|{do: 'members', channel: string}
@@ -45,7 +51,7 @@ import { unseen } from './directs.js';
  * @returns {Model}
  */
 export function createModel(me, roles = []) {
-  return { me, roles, channels: new Map(), talks: new Map(), peers: new Map(), ready: false };
+  return { me, roles, channels: new Map(), talks: new Map(), peers: new Map(), files: new Map(), ready: false };
 }
 
 /**
@@ -77,7 +83,7 @@ export function channelState(model, name) {
   if (!state) {
     state = {
       name, private: false, joined: false, membersCount: 0, read: 0, divider: null, log: emptyLog(), members: null,
-      loadingOlder: false,
+      loadingOlder: false, posts: [],
     };
     model.channels.set(name, state);
   }
@@ -94,6 +100,7 @@ export function totalUnread(model) {
   let total = 0;
   for (const channel of model.channels.values()) total += unreadOf(channel);
   for (const talk of model.talks.values()) total += unseen(talk).length;
+  for (const { offers } of model.files.values()) total += offers;
   return total;
 }
 
@@ -163,6 +170,7 @@ export function applyEvent(model, event) {
     case 'hello':
     case 'heartbeat':
     case 'pong':
+    case 'signal':
       return [];
     default:
       // A newer tracker may tell more than this page understands.
@@ -208,8 +216,63 @@ export function leave(model, name) {
  * @param {Presence} presence
  */
 export function setPresence(model, presence) {
-  const { peer_id, active, online, last_seen } = presence;
-  model.peers.set(fold(peer_id), { peer_id, active, online, last_seen });
+  const { peer_id, active, online, last_seen, devices = [] } = presence;
+  model.peers.set(fold(peer_id), { peer_id, active, online, last_seen, devices });
+}
+
+/**
+ * A peer's devices that are live now.
+ * @param {Model} model
+ * @param {string} peer
+ * @returns {string[]}
+ */
+export function liveDevices(model, peer) {
+  return model.peers.get(fold(peer))?.devices ?? [];
+}
+
+/**
+ * A peer id as its owner writes it.
+ * @param {Model} model
+ * @param {string} peer
+ */
+export function spelling(model, peer) {
+  return model.peers.get(fold(peer))?.peer_id ?? peer;
+}
+
+/** A post that the log doesn't confirm goes away after so long. */
+export const POST_MS = 30_000;
+const POSTS = 100;
+
+/**
+ * Takes a message of a channel that came over a link, ahead of the log.
+ * @param {Model} model
+ * @param {string} channel
+ * @param {Omit<Post, 'until'>} post
+ * @param {number} now milliseconds since 1970
+ */
+export function takePost(model, channel, post, now) {
+  const state = model.channels.get(channel);
+  if (!state?.joined || !state.members?.has(fold(post.from))) return;
+  if (state.posts.some((one) => one.id === post.id && samePeer(one.from, post.from))) return;
+  state.posts = [...state.posts.slice(1 - POSTS), { ...post, until: now + POST_MS }];
+}
+
+/**
+ * Lets go of posts that the log has, or never will have.
+ * @param {Model} model
+ * @param {number} now
+ * @returns {boolean} whether there were any
+ */
+export function tidyPosts(model, now) {
+  let gone = false;
+  for (const state of model.channels.values()) {
+    if (state.posts.length === 0) continue;
+    const logged = new Set(state.log.messages.map((one) => `${fold(one.from)}|${one.id}`));
+    const open = state.posts.filter((post) => post.until > now && !logged.has(`${fold(post.from)}|${post.id}`));
+    gone ||= open.length < state.posts.length;
+    state.posts = open;
+  }
+  return gone;
 }
 
 /**

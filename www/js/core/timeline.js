@@ -6,7 +6,9 @@
  * @typedef {import('./directs.js').DirectTalk} DirectTalk
  * @typedef {import('./model.js').ChannelState} ChannelState
  *
- * @typedef {'sent'|'pending'|'failed'|'queued'|'delivered'|'unknown'|'received'} MessageState
+ * `sent` and `received` are a channel's, and of direct messages those whose way nobody noted; `post` came over a link, ahead of
+ * the channel's log.
+ * @typedef {'sent'|'received'|'post'|'pending'|'failed'|import('./directs.js').OwnState|'got-direct'|'got-relayed'|'got-mailbox'} MessageState
  * @typedef {object} MessageRow
  * @property {'message'} kind
  * @property {string} key
@@ -58,6 +60,11 @@ export function channelRows(channel, waiting, me) {
       state: mine ? 'sent' : 'received', fresh: divider !== null && one.seq > divider,
     };
   });
+  const logged = new Set(entries.map((entry) => entry.key));
+  for (const { id, from, message, timestamp } of channel.posts) {
+    const key = directKey(from, id);
+    if (!logged.has(key)) entries.push({ key, id, from, mine: samePeer(from, me), text: message, time: Date.parse(timestamp), state: 'post', fresh: false });
+  }
   entries.push(...waiting.filter((item) => !arrived.has(item.id)).map((item) => waitingEntry(item, me)));
   return rows(entries, atStart(log));
 }
@@ -78,7 +85,7 @@ export function talkRows(talk, waiting, me, extras = []) {
     const mine = samePeer(one.from, me);
     return {
       key: one.key, id: one.id, from: one.from, mine, text: one.message, time: Date.parse(one.timestamp),
-      state: mine ? (one.delivery ?? 'queued') : 'received', fresh,
+      state: mine ? (one.delivery ?? 'queued') : one.way ? `got-${one.way}` : 'received', fresh,
     };
   });
   const unsent = waiting.filter((item) => !stored.has(directKey(me, item.id)));
@@ -92,7 +99,8 @@ export function talkRows(talk, waiting, me, extras = []) {
  * @returns {Entry}
  */
 function waitingEntry(item, me) {
-  const { id, text, created, state, code, reason } = item;
+  const { id, text, created, code, reason } = item;
+  const state = item.state === 'failed' ? 'failed' : 'pending';
   return { key: directKey(me, id), id, from: me, mine: true, text, time: created, state, code, reason, fresh: false };
 }
 

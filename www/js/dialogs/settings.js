@@ -4,6 +4,7 @@
 
 import { draftPrefix } from '../app/drafts.js';
 import { notifications, setNotifications } from '../app/notify.js';
+import { devicesDialog } from './devices.js';
 import { post } from '../net/api.js';
 import { forget } from '../store/db.js';
 import { el } from '../ui/dom.js';
@@ -29,6 +30,7 @@ export function settingsDialog(chat) {
     }),
     notificationRow(),
     el('div', { class: 'actions spread' },
+      chat.p2p.enabled ? el('button', { attrs: { type: 'button', id: 'own-devices' }, on: { click: () => replace(dialog, () => devicesDialog(chat)) } }, icon('devices'), t('devices')) : null,
       el('button', { attrs: { type: 'button' }, on: { click: () => replace(dialog, passwordDialog) } }, icon('lock'), t('password.change')),
       el('button', { attrs: { type: 'button', id: 'sign-out' }, on: { click: () => replace(dialog, () => signOutDialog(chat)) } }, icon('door'), t('signout'))),
   ]);
@@ -113,6 +115,7 @@ function signOutDialog(chat) {
       class: 'primary', attrs: { type: 'button', autofocus: true },
       on: {
         click: async () => {
+          if (wipe.checked) await chat.p2p.forget();
           try {
             await post('/logout');
           } catch (problem) {

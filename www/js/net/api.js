@@ -37,10 +37,11 @@ export function get(path, query = {}) {
  * @template T
  * @param {string} path
  * @param {object} [body]
+ * @param {{keepalive?: boolean}} [options] `keepalive`: goes out even if the page is closed meanwhile
  * @returns {Promise<T>}
  */
-export function post(path, body = {}) {
-  return call('POST', path, body);
+export function post(path, body = {}, options = {}) {
+  return call('POST', path, body, options);
 }
 
 /**
@@ -48,13 +49,14 @@ export function post(path, body = {}) {
  * @param {string} method
  * @param {string} path
  * @param {object} [body]
+ * @param {{keepalive?: boolean}} [options]
  * @returns {Promise<T>}
  */
-async function call(method, path, body) {
+async function call(method, path, body, options = {}) {
   /** @type {RequestInit} */
   const init = {
     method, headers: { accept: 'application/json' }, credentials: 'same-origin', cache: 'no-store',
-    redirect: 'error', signal: AbortSignal.timeout(PATIENCE),
+    redirect: 'error', signal: AbortSignal.timeout(PATIENCE), ...options,
   };
   if (body !== undefined) {
     init.body = JSON.stringify(body);

@@ -31,6 +31,8 @@ export class Live {
   #refusedSockets = 0;
   #heartbeat = DEFAULT_HEARTBEAT;
   #heard = 0;
+  /** @type {string|null} */
+  #device = null;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;
   /** @type {LinkStatus} */
@@ -41,7 +43,8 @@ export class Live {
    * @param {object} hooks
    * @param {(event: Received) => void} hooks.event
    * @param {(status: LinkStatus) => void} hooks.status
-   * @param {() => Promise<number>} hooks.probe   The status of a plain call; 0 for no answer.
+   * @param {() => Promise<number>} hooks.probe   The status of a plain call, 0 for no answer; 404 when the stream was
+   *   refused because its device was not registered, and is now.
    */
   constructor(hooks) {
     this.#hooks = hooks;
@@ -55,6 +58,21 @@ export class Live {
     });
     setInterval(() => this.#checkLink(), 5000);
     this.#connect();
+  }
+
+  /** Whose signals the stream gets. */
+  get device() {
+    return this.#device;
+  }
+
+  /**
+   * The stream is this device's: it gets the signals for it.
+   * @param {string|null} device
+   */
+  setDevice(device) {
+    if (device === this.#device) return;
+    this.#device = device;
+    if (this.#link) this.#connect();
   }
 
   /** The person, or the network, says that it is worth trying now. */
@@ -82,6 +100,7 @@ export class Live {
   #address(path) {
     const url = new URL(path, location.href);
     if (this.#cursor !== null) url.searchParams.set('cursor', this.#cursor);
+    if (this.#device !== null) url.searchParams.set('device', this.#device);
     return url;
   }
 

@@ -105,9 +105,16 @@ export class Store {
     const transaction = this.#db.transaction('direct', 'readwrite', { durability: 'strict' });
     const table = transaction.objectStore('direct');
     const ended = completed(transaction);
-    const merged = records.map(async (record) => {
-      const kept = mergeRecord(await done(table.get(record.key)), record);
-      table.put(kept);
+    /** @type {Map<string, Promise<DirectRecord|undefined>>} */
+    const newest = new Map();
+    const merged = records.map((record) => {
+      const old = newest.get(record.key) ?? done(/** @type {IDBRequest<DirectRecord|undefined>} */ (table.get(record.key)));
+      const kept = old.then((one) => {
+        const both = mergeRecord(one, record);
+        table.put(both);
+        return both;
+      });
+      newest.set(record.key, kept);
       return kept;
     });
     const all = await Promise.all(merged);

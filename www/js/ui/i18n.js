@@ -118,6 +118,18 @@ export function dayName(at, now) {
   return days === 1 ? t('day.yesterday') : when('day', at);
 }
 
+/**
+ * An amount of bytes: with a unit that leaves few digits.
+ * @param {number} n
+ */
+export function bytes(n) {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
+  let at = 0;
+  for (; n >= 1000 && at < units.length - 1; at += 1) n /= 1000;
+  const digits = at === 0 || n >= 100 ? 0 : 1;
+  return `${new Intl.NumberFormat(current, { maximumFractionDigits: digits }).format(n)} ${units[at]}`;
+}
+
 /** @param {number} n */
 export function number(n) {
   return new Intl.NumberFormat(current).format(n);

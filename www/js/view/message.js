@@ -11,8 +11,14 @@ import { icon } from '../ui/icons.js';
 import { errorText, t, when } from '../ui/i18n.js';
 import { avatar } from './people.js';
 
-/** @type {Partial<Record<MessageState, string>>} */
-const MARKS = { pending: 'clock', failed: 'warn', queued: 'tray', delivered: 'checks', unknown: 'tray' };
+/**
+ * The mark of each state; one without a mark has no words either.
+ * @type {Partial<Record<MessageState, string>>}
+ */
+export const MARKS = {
+  pending: 'clock', failed: 'warn', direct: 'link', relayed: 'relay', queued: 'tray', delivered: 'checks', unknown: 'tray', copy: 'devices',
+  'got-direct': 'link', 'got-relayed': 'relay', 'got-mailbox': 'tray', post: 'clock',
+};
 
 /**
  * @param {import('../app/chat.js').Chat} chat
@@ -28,7 +34,8 @@ export function messageNode(chat, row) {
     el('div', { class: 'message-body' },
       row.head ? el('p', { class: 'by' }, from, ' ', time) : el('p', { class: 'sr' }, row.from, ' ', time.cloneNode(true)),
       el('div', { class: 'said', attrs: { dir: 'auto' } }, ...textNodes(row.text)),
-      stateNode(chat, row)));
+      row.state === 'failed' ? failedNode(chat, row) : null),
+    stateNode(row));
 }
 
 /** @param {string} text */
@@ -48,20 +55,25 @@ function textNodes(text) {
 }
 
 /**
+ * Which way a message went, at its side: a mark, and a word for it where there is room.
+ * @param {MessageRow} row
+ */
+function stateNode({ state }) {
+  const mark = MARKS[state];
+  if (!mark || state === 'failed') return null;
+  return el('p', { class: `state ${state}`, attrs: { title: t(key(`state.${state}.long`)) } },
+    icon(mark), el('span', {}, t(key(`state.${state}`))));
+}
+
+/**
  * @param {import('../app/chat.js').Chat} chat
  * @param {MessageRow} row
  */
-function stateNode(chat, row) {
-  const mark = MARKS[row.state];
-  if (!mark) return null;
-  if (row.state !== 'failed') {
-    return el('p', { class: `state ${row.state}`, attrs: { title: t(key(`state.${row.state}.long`)) } },
-      icon(mark), el('span', {}, t(key(`state.${row.state}`))));
-  }
-  return el('p', { class: 'state failed' }, icon(mark),
+function failedNode(chat, row) {
+  return el('p', { class: 'state failed' }, icon('warn'),
     el('span', {}, t('state.failed', { reason: errorText(row.code ?? '', row.reason ?? '') })),
     el('button', { class: 'small', attrs: { type: 'button' }, on: { click: () => void chat.outbox.retry(row.id) } }, t('retry')),
-    el('button', { class: 'small quiet', attrs: { type: 'button' }, on: { click: () => chat.outbox.settle(row.id) } }, t('discard')));
+    el('button', { class: 'small quiet', attrs: { type: 'button' }, on: { click: () => chat.discard(row.id) } }, t('discard')));
 }
 
 /**

@@ -10,6 +10,7 @@
 //! - [`load`]: a gigabyte each way, two thousand open streams.
 //! - [`processes`]: flags, ports and signals of the programs.
 //! - [`reader`]: the reader that those tests share.
+//! - [`links`]: devices find each other, by signals and by STUN.
 //! - [`live`]: what one says another sees, also over a broken link.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test, in its helpers too")]
@@ -18,6 +19,7 @@ mod auth_down;
 mod documents;
 mod durability;
 mod identity;
+mod links;
 mod live;
 mod load;
 mod processes;

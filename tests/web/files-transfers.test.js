@@ -349,7 +349,6 @@ test('a file that is sent once more is there at once while it is kept, and asked
   bob.transfers.saved(bob.transfer().key);
   bob.transfers.free(bob.transfer().key);
   assert.deepEqual([bob.transfer().held, bob.transfer().saved], [false, true]);
-  await new Promise((resolve) => setTimeout(resolve, 2));
   await again();
   await same(bob.store.whole(bob.transfer().key), bytes);
 });
@@ -361,7 +360,6 @@ test('what was refused or stopped can be sent again', async () => {
   await offered(bob);
   bob.transfers.decline(bob.transfer().key);
   await ended(ann);
-  await new Promise((resolve) => setTimeout(resolve, 2));
   assert.equal(await ann.send('bob', file('plan.pdf', bytes)), 'sent');
   assert.equal(await ann.send('bob', file('plan.pdf', bytes)), 'already');
   await offered(bob);

@@ -151,6 +151,12 @@ function settleSometimes() {
   return turn % 8 === 0 ? settle() : undefined;
 }
 
+let stamped = 0;
+function stamp() {
+  stamped = Math.max(Date.now(), stamped + 1);
+  return new Date(stamped).toISOString();
+}
+
 /** Devices and the links between them. */
 export class Net {
   devices = new Map();
@@ -197,7 +203,7 @@ export class Device extends EventTarget {
     this.up = true;
     this.timers = new Set();
     this.transfers = new Transfers({
-      p2p: this.peers(), store: this.store, sha256, now: () => Date.now(), random: () => 0,
+      p2p: this.peers(), store: this.store, sha256, now: () => Date.now(), random: () => 0, stamp,
       later: (ms, work) => {
         // Waiting is not what is tested here: whatever comes later, comes soon.
         const timer = setTimeout(work, Math.min(ms, 5)).unref();

@@ -76,6 +76,7 @@ export class Files extends EventTarget {
       sha256: digestOf,
       now: Date.now,
       random: Math.random,
+      stamp: () => this.#chat.p2p.stamp(),
       later: (ms, work) => {
         const timer = setTimeout(work, ms);
         return () => clearTimeout(timer);

@@ -144,7 +144,7 @@ export class FileRow {
    */
   #button(one, act, first) {
     const words = {
-      accept: t('file.accept'), decline: t('file.decline'), cancel: t('cancel'), choose: t('file.choose'), again: t('retry'),
+      accept: t('file.accept'), decline: t('file.decline'), cancel: t('file.cancel'), choose: t('file.choose'), again: t('retry'),
       save: one.saved ? t('file.save.again') : t('file.save'), discard: t('discard'), free: t('file.free'),
     };
     const primary = first && (act === 'accept' || (act === 'save' && !one.saved));

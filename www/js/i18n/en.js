@@ -99,6 +99,7 @@ export default {
 
   'file.accept': 'Accept',
   'file.decline': 'Decline',
+  'file.cancel': 'Cancel',
   'file.choose': 'Choose the file again',
   'file.save': 'Save',
   'file.save.again': 'Save again',

@@ -99,6 +99,7 @@ export default {
 
   'file.accept': 'Nhận',
   'file.decline': 'Từ chối',
+  'file.cancel': 'Hủy',
   'file.choose': 'Chọn lại tệp',
   'file.save': 'Lưu',
   'file.save.again': 'Lưu lần nữa',

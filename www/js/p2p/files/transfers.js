@@ -34,7 +34,7 @@
  * @property {() => void} moved                     Bytes.
  * @property {(transfer: Transfer) => void} news    An offer came, or something ended.
  *
- * @typedef {Omit<World, 'book'|'stamp'|'way'>} Surroundings
+ * @typedef {Omit<World, 'book'|'way'>} Surroundings
  */
 
 import { fold, samePeer } from '../../core/names.js';
@@ -62,7 +62,6 @@ export class Transfers {
   #book;
   #senders;
   #receivers;
-  #stamped = 0;
   #ready = Promise.resolve();
   #off = new AbortController();
 
@@ -70,7 +69,7 @@ export class Transfers {
   constructor(around) {
     this.#around = around;
     this.#book = new Book(around.store, around.changed);
-    const world = { ...around, book: this.#book, stamp: () => this.#stamp(), way: (/** @type {Remote} */ remote) => this.#way(remote) };
+    const world = { ...around, book: this.#book, way: (/** @type {Remote} */ remote) => this.#way(remote) };
     this.#senders = new Senders(world);
     this.#receivers = new Receivers(world);
   }
@@ -78,11 +77,6 @@ export class Transfers {
   /** @param {Remote} remote */
   #way({ peer, device }) {
     return this.#around.p2p.links(peer).find((link) => link.remote.device === device)?.way ?? '';
-  }
-
-  #stamp() {
-    this.#stamped = Math.max(this.#around.now(), this.#stamped + 1);
-    return new Date(this.#stamped).toISOString();
   }
 
   /** Reads what was kept. What the links bring meanwhile waits. */

@@ -383,6 +383,17 @@ def test_what_was_not_saved_is_discarded_only_after_a_question(pair):
     expect(row(ben, "plan.pdf")).to_contain_text("Received and discarded")
 
 
+def test_without_room_an_offer_is_not_taken_and_no_says_why(pair):
+    ana, ben = pair()
+    ben.page.evaluate("navigator.storage.estimate = async () => ({ quota: 10e6, usage: 9e6 })")
+    choose(ana, paper("film.mkv", noise(2 * MIB)))
+    press(ben, "Accept", "film.mkv")
+    expect(ben.page.locator(".toast")).to_contain_text("film.mkv needs 2.1 MB, and this browser may keep 1 MB more")
+    phase(ben, "film.mkv", "offer")
+    press(ben, "Decline", "film.mkv")
+    expect(row(ana, "film.mkv")).to_contain_text("ben has not enough room for it.")
+
+
 def test_a_picture_is_shown_from_the_own_copy_and_nothing_else_is(pair):
     ana, ben = pair()
     wide = png(900, 300)

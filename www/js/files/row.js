@@ -17,6 +17,7 @@
  * @property {(one: Shown) => void} remove
  * @property {(one: Shown) => boolean} has            Whether the file is at hand in this page.
  * @property {(one: Shown) => Promise<{url: string, width: number, height: number}|null>} preview
+ * @property {() => void} grown                       A row takes more room than before.
  */
 
 import { el, fill, setAttr, setText } from '../ui/dom.js';
@@ -111,7 +112,7 @@ export class FileRow {
       sizeText(one.size));
     if (one.phase !== 'moving') setText(this.#words, stateText(one, other));
     const mark = MARKS[one.stage];
-    fill(this.#state, mark ? icon(mark) : null, this.#words, this.#way);
+    fill(this.#state, mark ? icon(mark) : null, el('span', {}, this.#words, ' ', this.#way));
     this.#way.hidden = one.way === '' || (one.phase !== null && one.phase !== 'moving' && one.phase !== 'checking') || (one.phase === null && one.stage !== 'done');
     setText(this.#way, one.way === 'relayed' ? t('file.way.relayed') : t('file.way.direct'));
     setAttr(this.#way, 'title', one.way === 'relayed' ? t('file.way.relayed.long') : t('file.way.direct.long'));
@@ -186,6 +187,7 @@ export class FileRow {
       image.addEventListener('error', () => (this.#preview.hidden = true));
       fill(this.#preview, image);
       this.#preview.hidden = false;
+      return this.#actions.grown();
     });
   }
 

@@ -49,14 +49,20 @@ export function filesView(chat, files, choose) {
     remove: (one) => files.dismiss(one.key),
     has: (one) => files.has(one.key),
     preview: (one) => preview(files, one),
+    grown: () => toEnd(),
   };
 
+  // Who reads the end goes on reading the end.
+  const toEnd = () => {
+    if (chat.atEnd && rows.size > 0) byId('scroller').scrollTop = byId('scroller').scrollHeight;
+  };
   const other = (/** @type {Shown} */ one) => ({ name: files.spelling(one.peer), online: files.isOnline(one.peer), durable: files.durable });
   files.addEventListener('moved', () => {
     for (const [key, row] of rows) {
       const one = files.get(key);
       if (one) row.update(one, other(one));
     }
+    toEnd();
   });
   files.addEventListener('changed', () => {
     count(chat, files);

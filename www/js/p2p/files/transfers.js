@@ -74,6 +74,18 @@ export class Transfers {
     this.#receivers = new Receivers(world);
   }
 
+  /**
+   * What goes over a link goes another way from now on.
+   * @param {Remote} remote
+   * @param {Transfer['way']} way
+   */
+  #turned(remote, way) {
+    for (const transfer of this.#book.all()) {
+      const flows = transfer.peer === remote.peer && transfer.device === remote.device && this.now(transfer)?.rate;
+      if (flows) void this.#book.update(transfer, { way });
+    }
+  }
+
   /** @param {Remote} remote */
   #way({ peer, device }) {
     return this.#around.p2p.links(peer).find((link) => link.remote.device === device)?.way ?? '';
@@ -86,6 +98,7 @@ export class Transfers {
     this.#listen('frame', ({ remote, frame }) => this.#frame(remote, frame));
     this.#listen('filechannel', ({ remote, file, channel }) => this.#receivers.opened(remote, file, channel));
     this.#listen('up', ({ remote }) => this.#senders.up(remote));
+    this.#listen('way', ({ remote, way }) => this.#turned(remote, way));
     this.#listen('down', ({ remote }) => {
       this.#senders.down(remote);
       this.#receivers.down(remote);

@@ -8,11 +8,25 @@ from programs import World
 
 
 @pytest.fixture(scope="session")
-def chromium():
+def playwright():
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**LAUNCH)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright):
+    browser = playwright.chromium.launch(**LAUNCH)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def walled(playwright):
+    """A browser that sends no UDP, as behind a strict firewall."""
+    flags = [*LAUNCH["args"], "--webrtc-ip-handling-policy=disable_non_proxied_udp"]
+    browser = playwright.chromium.launch(**{**LAUNCH, "args": flags})
+    yield browser
+    browser.close()
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -47,14 +61,20 @@ def world(world_of):
 
 @pytest.fixture
 def visit(request, chromium, world):
-    """Makes people: `visit()` is a stranger, `visit("alice")` has an account and is in the chat."""
+    """Makes people: `visit()` is a stranger, `visit("alice")` has an account and is in the chat.
+
+    `again=True` is the same person at another device; `browser` is one of one's own, `host` another name of the server.
+    """
     people = []
 
-    def make(name=None, enter=True, **context):
-        person = Person(chromium, world.url, **context)
+    def make(name=None, enter=True, again=False, browser=None, host="localhost", **context):
+        person = Person(browser or chromium, world.url.replace("localhost", host), **context)
         people.append(person)
         if name:
-            person.register(name)
+            if again:
+                person.login(name)
+            else:
+                person.register(name)
             if enter:
                 person.enter()
         return person

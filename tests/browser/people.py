@@ -87,6 +87,10 @@ class Person:
             raise AssertionError(f"{error}\ncomplaints: {self.complaints}\nunanswered: {self.unanswered}") from error
         return self
 
+    def enter_again(self) -> None:
+        """Until a page that was loaded anew is connected."""
+        expect(self.page.locator("#account .dot.online")).to_be_attached(timeout=PATIENCE_MS)
+
     def call(self, method: str, path: str, **data):
         """A call of the API with this person's session."""
         if method == "GET":
@@ -113,6 +117,20 @@ class Person:
     def say(self, text: str) -> None:
         self.box.fill(text)
         self.box.press("Enter")
+
+    def say_all(self, texts: list[str]) -> None:
+        """As fast as a page can be written in."""
+        self.page.evaluate(
+            """(texts) => {
+              const box = document.getElementById('text');
+              for (const text of texts) {
+                box.value = text;
+                box.dispatchEvent(new Event('input', { bubbles: true }));
+                document.getElementById('composer').requestSubmit();
+              }
+            }""",
+            texts,
+        )
 
     def message(self, text: str) -> Locator:
         """The message with exactly this text."""

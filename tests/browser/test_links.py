@@ -1,6 +1,10 @@
 """Two people and the link between their browsers."""
 
+import re
+
 from playwright.sync_api import expect
+
+from people import PATIENCE_MS, eventually
 
 
 def talk(ana, ben):
@@ -26,3 +30,104 @@ def test_two_people_link_and_their_messages_go_straight_across(visit):
         person.page.reload()
         expect(person.page.locator("li.message .said")).to_have_text(["hello ben", "hello ana"])
     ana.went("hello ben", "direct")
+
+
+def test_the_server_gets_no_text_while_two_people_are_linked(visit, world):
+    ana, ben = visit("ana"), visit("ben")
+    talk(ana, ben)
+    calls = []
+    for person in (ana, ben):
+        person.page.on("request", lambda request: calls.append(f"{request.url} {request.post_data or ''}"))
+    ana.say("between you and me")
+    ben.sees("between you and me")
+    ana.went("between you and me", "direct")
+    assert [one for one in calls if "/send-peer" in one or "between you and me" in one] == []
+
+
+def test_a_thousand_messages_each_way_arrive_once_and_in_order(visit):
+    ana, ben = visit("ana"), visit("ben")
+    talk(ana, ben)
+    from_ana, from_ben = ([f"{name} {number}" for number in range(1000)] for name in ("ana", "ben"))
+    ana.say_all(from_ana)
+    ben.say_all(from_ben)
+    for person, mine in ((ana, from_ana), (ben, from_ben)):
+        expect(person.page.locator("li.message")).to_have_count(2000, timeout=4 * PATIENCE_MS)
+        expect(person.page.locator("li.message.mine.direct")).to_have_count(1000, timeout=4 * PATIENCE_MS)
+        expect(person.page.locator("li.message.got-direct")).to_have_count(1000)
+        texts = person.texts()
+        assert [one for one in texts if one.startswith("ana")] == from_ana
+        assert [one for one in texts if one.startswith("ben")] == from_ben
+
+
+def test_messages_go_on_over_the_link_while_the_server_is_away(visit, world):
+    ana, ben = visit("ana"), visit("ben")
+    ana.link_cut = ben.link_cut = True
+    talk(ana, ben)
+    for program in world.programs:
+        program.kill()
+    expect(ana.page.locator("#banner")).to_be_visible()
+    ana.say("who needs a server")
+    ben.sees("who needs a server")
+    ana.went("who needs a server", "direct")
+    ben.say("not us")
+    ana.went("not us", "got-direct")
+
+
+def test_a_person_who_leaves_gets_the_rest_by_mailbox_and_is_linked_again_after_the_return(visit):
+    ana, ben = visit("ana"), visit("ben")
+    talk(ana, ben)
+    ben.page.goto("about:blank")
+    ana.linked("offline")
+    ana.say("for later")
+    ana.went("for later", "queued")
+    ben.enter()
+    ana.went("for later", "delivered")
+    ben.open("ana")
+    ben.went("for later", "got-mailbox")
+    for person in (ana, ben):
+        person.linked()
+    ben.say("back again")
+    ana.went("back again", "got-direct")
+
+
+def test_a_reload_amid_many_messages_loses_and_doubles_none(visit):
+    ana, ben = visit("ana"), visit("ben")
+    talk(ana, ben)
+    texts = [f"number {number}" for number in range(200)]
+    ana.say_all(texts)
+    expect(ben.page.locator("li.message")).not_to_have_count(0)
+    ana.page.reload()
+    ana.enter_again()
+    expect(ben.page.locator("li.message")).to_have_count(200, timeout=2 * PATIENCE_MS)
+    eventually(lambda: ana.page.locator("li.message.pending, li.message.queued").count() == 0)
+    assert ben.texts() == texts
+    assert ana.texts() == texts
+
+
+def test_a_receiver_who_reloads_amid_many_messages_misses_and_doubles_none(visit):
+    ana, ben = visit("ana"), visit("ben")
+    talk(ana, ben)
+    texts = [f"number {number}" for number in range(200)]
+    ana.say_all(texts)
+    expect(ben.page.locator("li.message")).not_to_have_count(0)
+    ben.page.reload()
+    expect(ben.page.locator("li.message")).to_have_count(200, timeout=2 * PATIENCE_MS)
+    eventually(lambda: ana.page.locator("li.message.pending, li.message.queued").count() == 0)
+    assert ben.texts() == texts
+    assert ana.texts() == texts
+
+
+def test_a_channel_message_reaches_linked_members_ahead_of_the_log(visit, world):
+    ana, ben = visit("ana"), visit("ben")
+    ana.link_cut = ben.link_cut = True
+    talk(ana, ben)
+    for person in (ana, ben):
+        person.open("general")
+    world.tracker.kill()
+    ana.say("ahead of the log")
+    ben.went("ahead of the log", "post")
+    world.tracker.start()
+    expect(ben.message("ahead of the log")).to_have_class(re.compile(r"\breceived\b"), timeout=2 * PATIENCE_MS)
+    ana.sent("ahead of the log")
+    for person in (ana, ben):
+        assert person.texts() == ["ahead of the log"]

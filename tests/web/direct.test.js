@@ -203,3 +203,19 @@ test('every message has a time of its own', () => {
   for (const id of ['1', '2', '3']) write(id);
   assert.equal(state.stamps, 3);
 });
+
+test('when one falls back to the mailbox, what was written after it goes the same way, and nothing overtakes it', async () => {
+  const { direct, live, up, ack, write } = desk();
+  live('ben', 'p', 'q');
+  up('ben/p');
+  const [first, second, third] = [write('1'), write('2'), write('3')];
+  ack('ben/p', ['2']);
+  direct.tick(NOW + PATIENCE_MS);
+  await settled();
+  assert.deepEqual([first.value, second.value.way, third.value], [null, 'direct', null]);
+  assert.equal(direct.mailing('BEN'), true);
+  direct.mailed('Ben', '1');
+  assert.equal(direct.mailing('ben'), true);
+  direct.mailed('Ben', '3');
+  assert.equal(direct.mailing('ben'), false);
+});

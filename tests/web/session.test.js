@@ -113,6 +113,16 @@ test('a link that does not come up is given up and tried again later and later',
   assert.equal(session.failures, failed.length);
 });
 
+test('an attempt that the other side gives up counts as a failed one', () => {
+  const session = new Session(false);
+  session.receive(START, offer(), START);
+  assert.equal(session.failures, 0);
+  session.receive(START + 2000, offer(), START + 2000);
+  assert.equal(session.failures, 1);
+  session.up();
+  assert.equal(session.failures, 0);
+});
+
 test('a lost link is made again at once, an ended one after a pause', () => {
   const session = new Session(true);
   session.want(true, START);

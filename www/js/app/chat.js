@@ -91,7 +91,8 @@ export class Chat extends EventTarget {
   /** This tab sends for all of them from now on. */
   async takeOver() {
     await this.#restoreOutbox();
-    await this.outbox.flush();
+    // Otherwise the stream's greeting sends it.
+    if (this.live.status.state === 'online') await this.outbox.flush();
   }
 
   async #restoreOutbox() {
@@ -289,15 +290,22 @@ export class Chat extends EventTarget {
    * @returns {Promise<import('../core/outbox.js').SendResult>}
    */
   async #direct(item, earlier) {
-    const reached = await this.p2p.deliver(item);
+    const { p2p } = this;
+    // Those before it are just going to the mailbox.
+    if (p2p.mailing(item.target) && !(await earlier)) return { verdict: 'retry' };
+    const reached = await p2p.deliver(item);
     if (reached) {
       const answer = { timestamp: reached.timestamp, delivery: reached.way };
       const rest = reached.missed.then((missed) => (missed ? this.#mailBeside(item) : { verdict: /** @type {const} */ ('sent'), answer }));
       return { verdict: 'sent', answer, rest };
     }
-    // The mailbox has the messages in the order of writing.
-    const inOrder = await earlier;
-    return inOrder && this.p2p.sends ? this.#mail(item) : { verdict: 'retry' };
+    try {
+      // The mailbox has the messages in the order of writing.
+      const inOrder = await earlier;
+      return inOrder && p2p.sends ? await this.#mail(item) : { verdict: 'retry' };
+    } finally {
+      p2p.mailed(item);
+    }
   }
 
   /** @param {OutItem} item */

@@ -55,6 +55,7 @@ export class Mail {
   async keep(records) {
     const written = await this.#write(records);
     const kept = written ?? records;
+    for (const { timestamp } of kept) this.#chat.p2p.passed(timestamp);
     this.#chat.tabs.direct(kept);
     for (const record of kept) {
       if (this.place(record) && !record.seen) {

@@ -34,7 +34,7 @@ export class Sync {
   async greeted() {
     void this.#chat.p2p.greeted();
     if (!this.#loaded) return this.snapshot();
-    await Promise.all([this.#chat.outbox.flush(), this.#deliveries(), this.peers()]);
+    await Promise.all([this.peers().then(() => this.#chat.outbox.flush()), this.#deliveries()]);
     return undefined;
   }
 
@@ -48,7 +48,7 @@ export class Sync {
       const stale = [...model.channels.values()].filter((channel) => missing(channel.log) !== null);
       await Promise.all([
         ...stale.map((channel) => this.newer(channel.name)),
-        this.peers(), this.mailbox().then(() => this.#deliveries()), outbox.flush(),
+        this.peers().then(() => outbox.flush()), this.mailbox().then(() => this.#deliveries()),
         ...(before?.kind === 'channel' ? [this.opened(before.name)] : []),
       ]);
     });

@@ -50,6 +50,8 @@ const COPIES = 512;
 export class Direct {
   /** @type {Map<string, Pending>} in the order of writing */
   #pending = new Map();
+  /** @type {Map<string, Set<string>>} by peer: what the mailbox is just being given */
+  #mailing = new Map();
   /** @type {Map<string, Map<string, Copy>>} by own device, then by id */
   #copies = new Map();
   #me;
@@ -67,7 +69,7 @@ export class Direct {
   /**
    * @param {Written} written
    * @param {number} now
-   * @returns {Promise<Reached|null>} null when the mailbox has to take it
+   * @returns {Promise<Reached|null>} null when the mailbox has to take it; `mailed` tells the end of that
    */
   deliver({ id, to, message, reached }, now) {
     const peer = fold(to);
@@ -75,6 +77,7 @@ export class Direct {
     /** @type {TextFrame} */
     const frame = { t: 'text', id, to, message, timestamp: this.#hooks.stamp() };
     if (devices.length === 0 || peer === this.#me) {
+      if (!reached) this.#toMailbox(peer, id);
       return Promise.resolve(reached ? { way: null, timestamp: frame.timestamp, missed: Promise.resolve(false) } : null);
     }
     for (const device of devices) this.#hooks.want(device);
@@ -91,6 +94,25 @@ export class Direct {
       if (reached) this.#reach(pending, null);
       this.#settle(pending, now);
     });
+  }
+
+  /**
+   * Whether messages to a peer are just going to the mailbox: the ones behind them must not overtake them by a link.
+   * @param {string} peer
+   */
+  mailing(peer) {
+    return this.#mailing.has(fold(peer));
+  }
+
+  /**
+   * The mailbox has it, or doesn't take it.
+   * @param {string} peer
+   * @param {string} id
+   */
+  mailed(peer, id) {
+    const ids = this.#mailing.get(fold(peer));
+    ids?.delete(id);
+    if (ids?.size === 0) this.#mailing.delete(fold(peer));
   }
 
   /**
@@ -146,7 +168,7 @@ export class Direct {
    * @param {number} now
    */
   tick(now) {
-    for (const pending of [...this.#pending.values()]) this.#settle(pending, now);
+    for (const [id, pending] of [...this.#pending]) if (this.#pending.has(id)) this.#settle(pending, now);
     for (const [device, copies] of this.#copies) {
       for (const [id, { until }] of copies) if (until <= now) copies.delete(id);
       if (copies.size === 0) this.#copies.delete(device);
@@ -160,6 +182,7 @@ export class Direct {
       pending.finish(false);
     }
     this.#pending.clear();
+    this.#mailing.clear();
     this.#copies.clear();
   }
 
@@ -185,8 +208,33 @@ export class Direct {
     // Waiting may still help.
     if (hoped.length > 0 && now < deadline) return;
     this.#pending.delete(pending.frame.id);
-    if (reached) pending.finish(open.length > 0);
-    else pending.resolve(null);
+    if (reached) {
+      pending.finish(open.length > 0);
+      return;
+    }
+    this.#giveUp(pending);
+    // What was written after it goes the same way, or it would be there before.
+    for (const later of [...this.#pending.values()]) {
+      if (later.peer === peer && !later.reached && later.frame.timestamp > pending.frame.timestamp) {
+        this.#pending.delete(later.frame.id);
+        this.#giveUp(later);
+      }
+    }
+  }
+
+  /** @param {Pending} pending */
+  #giveUp({ peer, frame, resolve }) {
+    this.#toMailbox(peer, frame.id);
+    resolve(null);
+  }
+
+  /**
+   * @param {string} peer
+   * @param {string} id
+   */
+  #toMailbox(peer, id) {
+    const ids = this.#mailing.get(peer) ?? new Set();
+    this.#mailing.set(peer, ids.add(id));
   }
 
   /**

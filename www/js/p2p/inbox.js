@@ -18,7 +18,7 @@ import { byteLength, fold, isPeerId, MESSAGE_BYTES, samePeer } from '../core/nam
 import { ACK_IDS } from './frames.js';
 
 /** A sender's clock may be so far off before its messages are filed under this device's time. */
-const CLOCK_MS = 2 * 60_000;
+export const CLOCK_MS = 2 * 60_000;
 /** Texts that may wait for the disk. */
 const WAITING = 4096;
 

@@ -45,6 +45,8 @@ export class Link {
   #greeted = false;
   #ended = false;
   #saidEnd = false;
+  /** Whether this side has any address to offer. */
+  #reachable = false;
   /** @type {Promise<void>} */
   #sending = Promise.resolve();
   /** @type {ReturnType<typeof setTimeout>|undefined} */
@@ -64,7 +66,10 @@ export class Link {
       const line = candidate?.candidate ?? '';
       if (line === '' && this.#saidEnd) return;
       this.#saidEnd ||= line === '';
+      this.#reachable ||= line !== '';
       hooks.candidate(line);
+      // Where UDP is forbidden altogether, waiting would be in vain.
+      if (line === '' && !this.#reachable) this.#lost('lost');
     };
     this.#pc.onconnectionstatechange = () => this.#stateChanged();
     this.#pc.ondatachannel = ({ channel }) => this.#opened(channel);

@@ -24,7 +24,7 @@ import { Direct } from './direct.js';
 import { labelOf, loadDevice } from './device.js';
 import { ACK_IDS } from './frames.js';
 import { iceServers } from './ice.js';
-import { Inbox, isMessageId } from './inbox.js';
+import { CLOCK_MS, Inbox, isMessageId } from './inbox.js';
 import { elect } from './leader.js';
 import { Links } from './links.js';
 import { deviceStatement } from './proof.js';
@@ -33,6 +33,8 @@ import { Trust } from './trust.js';
 const TICK_MS = 500;
 /** A tab that hears of no leader for so long goes on without one. */
 const ELECTION_MS = 600;
+/** A message waits so long for the list of who is there. */
+const ACQUAINTANCE_MS = 5000;
 /** Changes of links are told to other tabs at most so often. */
 const TELL_MS = 100;
 
@@ -60,6 +62,13 @@ export class P2p extends EventTarget {
   #telling = false;
   /** @type {() => void} */
   #settled = () => undefined;
+  /** @type {() => void} */
+  #meet = () => undefined;
+  /** Over once it is known who is there, or the server was away for too long to tell. */
+  #acquainted = new Promise((/** @type {(value: void) => void} */ resolve) => {
+    this.#meet = resolve;
+    setTimeout(resolve, ACQUAINTANCE_MS);
+  });
   /** @type {ReturnType<typeof setInterval>|undefined} */
   #ticking;
 
@@ -218,7 +227,31 @@ export class P2p extends EventTarget {
    * @returns {Promise<import('./direct.js').Reached|null>} null when the mailbox has to take it
    */
   async deliver({ id, target, text, reached }) {
+    // A page that has just been loaded doesn't know yet who is there.
+    if (this.isLeader) await this.#acquainted;
     return this.#direct?.deliver({ id, to: target, message: text, reached: reached === true }, Date.now()) ?? null;
+  }
+
+  /**
+   * Whether messages to a peer are just going to the mailbox.
+   * @param {string} peer
+   */
+  mailing(peer) {
+    return this.#direct?.mailing(peer) ?? false;
+  }
+
+  /** @param {OutItem} item that the mailbox has now, or doesn't take */
+  mailed({ id, target }) {
+    this.#direct?.mailed(target, id);
+  }
+
+  /**
+   * A message has this time: what this device says from now on comes after it, in everybody's list.
+   * @param {string} timestamp
+   */
+  passed(timestamp) {
+    const time = Date.parse(timestamp);
+    if (time <= Date.now() + CLOCK_MS) this.#stamped = Math.max(this.#stamped, time);
   }
 
   /**
@@ -258,6 +291,7 @@ export class P2p extends EventTarget {
       if (active?.kind === 'direct' && (samePeer(active.name, one) || samePeer(one, this.me))) this.connect(active.name);
     }
     this.#direct?.tick(Date.now());
+    if (peer === undefined) this.#meet();
   }
 
   /**
@@ -286,7 +320,7 @@ export class P2p extends EventTarget {
     this.#key = key;
     this.device = key.id;
     this.isLeader = true;
-    this.#stamped = newestOwn(this.#chat.model);
+    for (const talk of this.#chat.model.talks.values()) for (const { timestamp } of talk.records) this.passed(timestamp);
     this.#links = new Links({ peer: fold(this.me), device: key.id }, key, this.#linksHooks());
     this.#direct = new Direct(this.me, {
       devices: (peer) => this.#devices(peer),
@@ -305,7 +339,7 @@ export class P2p extends EventTarget {
     this.#settled();
     this.dispatchEvent(new CustomEvent('leader', { detail: { isLeader: true } }));
     await this.#chat.takeOver();
-    this.present();
+    if (this.#chat.model.ready) this.present();
     this.#changed();
   }
 
@@ -507,14 +541,4 @@ export class P2p extends EventTarget {
     if (data.ask === 'dismiss') this.#refusals.delete(fold(data.peer));
     this.#chat.changed();
   }
-}
-
-/**
- * The time of the newest own message: what this device says now has to come after it.
- * @param {import('../core/model.js').Model} model
- */
-function newestOwn(model) {
-  const own = [...model.talks.values()].flatMap((talk) => talk.records).filter((record) => samePeer(record.from, model.me));
-  const times = own.map((record) => Date.parse(record.timestamp)).filter((time) => time < Date.now() + 60_000);
-  return times.reduce((newest, time) => Math.max(newest, time), 0);
 }

@@ -190,6 +190,7 @@ export class Session {
   #start(now) {
     /** @type {Action[]} */
     const actions = this.number === 0 ? [] : [{ do: 'close' }];
+    this.#given();
     this.phase = 'waiting';
     this.#due = now + retryAfter(this.#attempts);
     this.#attempts += 1;
@@ -202,6 +203,11 @@ export class Session {
     this.number = this.#newest;
     this.#began = now;
     return [...actions, { do: 'offer', session: this.number }];
+  }
+
+  /** The other side begins anew before this attempt came to anything: it has given it up. */
+  #given() {
+    if (this.phase === 'connecting') this.failures += 1;
   }
 
   /**
@@ -229,6 +235,7 @@ export class Session {
     if (session < this.#newest) return [{ do: 'call', session: this.#newest }];
     /** @type {Action[]} */
     const actions = this.number === 0 ? [] : [{ do: 'close' }];
+    this.#given();
     this.#newest = session;
     this.number = session;
     this.phase = 'connecting';

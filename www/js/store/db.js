@@ -136,6 +136,8 @@ export class Store {
     }
     const transaction = this.#db.transaction('outbox', 'readwrite');
     transaction.objectStore('outbox').put(item);
+    // Not after the answer to `put`, which a page that is just being closed doesn't get any more.
+    transaction.commit();
     await completed(transaction);
   }
 

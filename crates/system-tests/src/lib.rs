@@ -17,6 +17,9 @@
 //! - [`lab`]: machines with a network between them, as network namespaces.
 //! - [`capture`]: what went over the wire.
 //! - [`turn`]: a TURN server.
+//! - [`chance`]: random numbers that a seed repeats.
+//! - [`native`]: a native peer, told what to do.
+//! - [`liar`]: a tracker that changes signals on their way.
 //! - [`markdown`]: the code blocks of the documentation.
 //! - [`documented`]: compares an answer with the one that the documentation shows.
 
@@ -25,10 +28,13 @@
 
 pub mod binaries;
 pub mod capture;
+pub mod chance;
 pub mod documented;
 pub mod lab;
+pub mod liar;
 pub mod link;
 pub mod markdown;
+pub mod native;
 pub mod neighbour;
 pub mod ports;
 pub mod program;
@@ -38,6 +44,7 @@ pub mod turn;
 pub mod user;
 pub mod world;
 
+pub use native::Native;
 pub use program::Program;
 pub use stream::EventStream;
 pub use user::{Answer, User};

@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
-use tokio::sync::watch;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::{Mutex, watch};
 
 use crate::{eventually, patience};
 
@@ -25,6 +25,8 @@ pub struct Recipe {
     pub env: Vec<(String, String)>,
     /// Where it runs.
     pub folder: PathBuf,
+    /// Whether its standard output is kept apart from its log, and its standard input takes lines.
+    pub talks: bool,
 }
 
 impl Recipe {
@@ -37,6 +39,14 @@ impl Recipe {
     #[must_use]
     pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Its standard output is kept apart from its log ([`Program::said`]), and its standard input takes lines
+    /// ([`Program::say`]).
+    #[must_use]
+    pub fn talking(mut self) -> Self {
+        self.talks = true;
         self
     }
 
@@ -54,7 +64,9 @@ pub struct Program {
     name: String,
     recipe: Recipe,
     child: Child,
+    input: Option<Mutex<ChildStdin>>,
     log: Log,
+    said: Log,
 }
 
 impl Program {
@@ -74,9 +86,10 @@ impl Program {
     /// # Panics
     /// When it can't be started.
     pub fn launch(name: &str, recipe: Recipe) -> Self {
-        let log = Log::default();
-        let child = spawn(&recipe, &log);
-        Self { name: name.to_owned(), recipe, child, log }
+        let (log, said) = (Log::default(), Log::default());
+        let mut child = spawn(&recipe, &log, &said);
+        let input = child.stdin.take().map(Mutex::new);
+        Self { name: name.to_owned(), recipe, child, input, log, said }
     }
 
     /// Starts it again with the same arguments, port and data, and waits as [`Program::start`] does.
@@ -85,8 +98,39 @@ impl Program {
     /// As [`Program::start`].
     pub async fn restart(&mut self, ready: &str) {
         let seen = self.log.lines.borrow().len();
-        self.child = spawn(&self.recipe, &self.log);
+        self.relaunch();
         self.await_line(ready, seen).await;
+    }
+
+    /// Starts it again and waits for nothing.
+    ///
+    /// # Panics
+    /// When it can't be started.
+    pub fn relaunch(&mut self) {
+        self.child = spawn(&self.recipe, &self.log, &self.said);
+        self.input = self.child.stdin.take().map(Mutex::new);
+    }
+
+    /// Writes a line to its standard input; nothing comes of it when the program has ended.
+    ///
+    /// # Panics
+    /// When it doesn't [talk](Recipe::talking).
+    pub async fn say(&self, line: &str) {
+        let mut input = self.input.as_ref().expect("a program that talks").lock().await;
+        let _ = input.write_all(format!("{line}\n").as_bytes()).await;
+    }
+
+    /// What it wrote to its standard output, line by line, over its restarts.
+    pub fn said(&self) -> watch::Receiver<Vec<String>> {
+        self.said.lines.subscribe()
+    }
+
+    /// Whether it runs.
+    ///
+    /// # Panics
+    /// When the system doesn't say.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// kill -9, and waits until it is gone.
@@ -210,7 +254,7 @@ const ENDED: &str = "(ended)";
 #[derive(Debug, Clone)]
 struct Log {
     lines: Arc<watch::Sender<Vec<String>>>,
-    readers: Arc<Mutex<Vec<tokio::task::JoinHandle<()>>>>,
+    readers: Arc<std::sync::Mutex<Vec<tokio::task::JoinHandle<()>>>>,
 }
 
 impl Default for Log {
@@ -242,21 +286,23 @@ impl Log {
     }
 }
 
-fn spawn(recipe: &Recipe, log: &Log) -> Child {
+fn spawn(recipe: &Recipe, log: &Log, said: &Log) -> Child {
     raise_open_files();
+    let input = if recipe.talks { Stdio::piped() } else { Stdio::null() };
     let mut child = Command::new(&recipe.file)
         .args(&recipe.args)
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .envs(recipe.env.iter().cloned())
         .current_dir(&recipe.folder)
-        .stdin(Stdio::null())
+        .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .unwrap_or_else(|error| panic!("{} can't be started: {error}", recipe.file.display()));
-    log.follow(child.stdout.take().unwrap(), None);
+    let output = if recipe.talks { said } else { log };
+    output.follow(child.stdout.take().unwrap(), None);
     log.follow(child.stderr.take().unwrap(), Some(ENDED));
     child
 }

@@ -57,6 +57,16 @@ impl Host {
         self.netns.recipe(file, folder)
     }
 
+    /// Bytes that came in by its cable, heads of packets included.
+    ///
+    /// # Panics
+    /// When the kernel doesn't say.
+    pub fn received(&self) -> u64 {
+        let table = std::fs::read_to_string(format!("/proc/{}/net/dev", self.netns.pid())).unwrap();
+        let line = table.lines().find_map(|line| line.trim_start().strip_prefix("eth0:")).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
     /// Pulls its cable.
     pub fn unplug(&self) {
         self.switch.ip(&format!("link set {} down", self.port));
@@ -65,6 +75,12 @@ impl Host {
     /// Plugs it in again.
     pub fn plug_in(&self) {
         self.switch.ip(&format!("link set {} up", self.port));
+    }
+
+    /// Sends no more than so many megabits a second from now on.
+    pub fn slow_down(&self, megabits: u32) {
+        let qdisc = format!("tbf rate {megabits}mbit burst 64kb latency 50ms");
+        self.netns.tc(&format!("qdisc replace dev eth0 root {qdisc}\n"));
     }
 
     /// Takes another address in place of its own, as when it moves to another network.

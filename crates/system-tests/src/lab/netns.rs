@@ -82,6 +82,14 @@ impl Netns {
         self.run("ip", &["-batch", "-"], commands);
     }
 
+    /// Shapes traffic: commands of tc(8), one a line.
+    ///
+    /// # Panics
+    /// When one fails.
+    pub fn tc(&self, commands: &str) {
+        self.run("tc", &["-batch", "-"], commands);
+    }
+
     /// Changes the packet filter: commands of nft(8), one a line.
     ///
     /// # Panics

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use system_tests::chance::Chance;
 use system_tests::{User, World, eventually, patience};
 use tokio::sync::watch;
 
@@ -69,7 +70,7 @@ async fn storm(world: &mut World, author: &User, seed: u64) -> Acknowledged {
         .map(|writer| tokio::spawn(write(author.clone(), writer, count.clone(), stopped.clone())))
         .collect();
 
-    let mut chance = Chance(seed);
+    let mut chance = Chance::new(seed);
     let mut target = 0;
     let mut up = Duration::ZERO;
     for _ in 0..ROUNDS {
@@ -140,16 +141,4 @@ fn holds_exactly(acknowledged: &Acknowledged, log: &[Value]) {
         assert_eq!(places.get(id.as_str()), Some(seq), "{id} was acknowledged");
     }
     assert_eq!(places.len(), acknowledged.len(), "messages that nobody sent");
-}
-
-/// A small random sequence that a seed repeats (xorshift64).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
 }

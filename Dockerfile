@@ -66,6 +66,6 @@ COPY --from=build --chown=10001:10001 /out/data /data
 COPY --from=build /out/chat-tracker /usr/local/bin/chat-tracker
 ENV SERVER_IP=0.0.0.0 SERVER_PORT=8001 DATA_DIR=/data
 VOLUME /data
-EXPOSE 8001
+EXPOSE 8001 3478/udp
 HEALTHCHECK --interval=5s --timeout=5s --start-period=20s --retries=3 CMD ["chat-tracker", "health"]
 CMD ["chat-tracker"]

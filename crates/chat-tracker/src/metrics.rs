@@ -32,6 +32,7 @@ struct Numbers {
     peers: IntGauge,
     active_peers: IntGauge,
     channels: IntGauge,
+    devices: IntGauge,
     live_devices: IntGauge,
     store_waiting: IntGauge,
     events: IntGauge,
@@ -49,6 +50,8 @@ pub struct Levels {
     pub active_peers: usize,
     /// Channels.
     pub channels: usize,
+    /// Registered devices.
+    pub devices: usize,
     /// Devices with a live stream.
     pub live_devices: usize,
     /// Commands that wait for the writer.
@@ -123,6 +126,7 @@ impl Metrics {
             peers: gauge(&registry, "tracker_peers", "Known peers")?,
             active_peers: gauge(&registry, "tracker_active_peers", "Peers heard from lately")?,
             channels: gauge(&registry, "tracker_channels", "Channels")?,
+            devices: gauge(&registry, "tracker_devices", "Registered devices")?,
             live_devices: gauge(&registry, "tracker_live_devices", "Devices with a live stream")?,
             store_waiting: gauge(
                 &registry,
@@ -199,6 +203,7 @@ impl Metrics {
         set(&numbers.peers, levels.peers);
         set(&numbers.active_peers, levels.active_peers);
         set(&numbers.channels, levels.channels);
+        set(&numbers.devices, levels.devices);
         set(&numbers.live_devices, levels.live_devices);
         set(&numbers.store_waiting, levels.store_waiting);
         set(&numbers.streams, levels.hub.streams);

@@ -172,6 +172,7 @@ impl Probe for Tracker {
             peers: self.peers.count(),
             active_peers: self.presence.active(Instant::now()).len(),
             channels: self.channels.count(),
+            devices: self.devices.count(),
             live_devices: self.presence.live_devices(),
             store_waiting: self.store.waiting(),
             hub: self.hub.counts(),

@@ -101,7 +101,7 @@ class Program:
 class World:
     """Proxy, backend-auth and tracker, as a newcomer runs them."""
 
-    def __init__(self, auth_flags=(), tracker_flags=()):
+    def __init__(self, auth_flags=(), tracker_flags=(), host="localhost", listen="127.0.0.1"):
         self._home = tempfile.TemporaryDirectory(prefix="hybrid-chat-browser-")
         home = Path(self._home.name)
         auth, tracker, proxy = Port(), Port(), Port()
@@ -118,10 +118,10 @@ class World:
         )
         self.proxy = Program(
             "proxy", ["--config", REPOSITORY / "proxy.conf"], home, proxy,
-            {"PROXY_LISTEN": proxy.address, "BACKEND_AUTH": auth.address, "CHAT_TRACKER": tracker.address},
+            {"PROXY_LISTEN": f"{listen}:{proxy.number}", "BACKEND_AUTH": auth.address, "CHAT_TRACKER": tracker.address},
         )
         self.programs = [self.auth, self.tracker, self.proxy]
-        self.url = f"http://localhost:{proxy.number}"
+        self.url = f"http://{host}:{proxy.number}"
         for program in self.programs:
             program.start()
         self._await_ready()

@@ -6,6 +6,8 @@
 
 /** No more than this waits to go out on a data channel. */
 export const BUFFERED_BYTES = 1024 * 1024;
+/** Of a file less: with more, Chromium's first burst overruns the other side's socket, and both then wait for seconds. */
+const FILE_BUFFERED_BYTES = 256 * 1024;
 /** Bytes that may come before somebody listens. */
 const EARLY_BYTES = 16 * 1024 * 1024;
 
@@ -30,7 +32,7 @@ export class FileChannel {
     this.#channel = channel;
     this.#meter = meter;
     channel.binaryType = 'arraybuffer';
-    channel.bufferedAmountLowThreshold = BUFFERED_BYTES / 2;
+    channel.bufferedAmountLowThreshold = FILE_BUFFERED_BYTES / 2;
     channel.addEventListener('message', (event) => this.#receive(event.data));
     channel.addEventListener('close', () => this.#ended());
   }
@@ -71,7 +73,7 @@ export class FileChannel {
       this.#channel.send(text);
       this.#meter.sent(text.length);
     }
-    await room(this.#channel);
+    await room(this.#channel, FILE_BUFFERED_BYTES);
   }
 
   close() {
@@ -110,12 +112,13 @@ export class FileChannel {
 }
 
 /**
- * Until less than a MiB waits to go out.
+ * Until less than so many bytes wait to go out; the channel's own threshold is below.
  * @param {RTCDataChannel} channel
+ * @param {number} [limit]
  * @returns {Promise<void>} rejects when the channel closes before
  */
-export async function room(channel) {
-  while (channel.bufferedAmount >= BUFFERED_BYTES) {
+export async function room(channel, limit = BUFFERED_BYTES) {
+  while (channel.bufferedAmount >= limit) {
     await new Promise((resolve, reject) => {
       const done = () => {
         channel.removeEventListener('bufferedamountlow', done);

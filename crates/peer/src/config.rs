@@ -48,6 +48,8 @@ pub struct Config {
     pub links_max: usize,
     /// Whether a file's offer is accepted without asking.
     pub accept_files: bool,
+    /// Links go through TURN servers only: nobody learns this machine's addresses.
+    pub relay_only: bool,
 }
 
 impl Config {
@@ -65,6 +67,7 @@ impl Config {
             idle: Duration::from_secs(600),
             links_max: 64,
             accept_files: false,
+            relay_only: false,
         }
     }
 }

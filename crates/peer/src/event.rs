@@ -49,9 +49,10 @@ pub struct Direct {
     pub message: String,
     /// When it was written (RFC 3339, UTC).
     pub timestamp: String,
-    /// How it came, for those of others; `None` for own ones.
+    /// How it came here, for those of others and of own other devices; `None` for own ones of this device.
     pub route: Option<Route>,
-    /// How far it has come, for own ones; `None` for those of others.
+    /// How far it has come, for own ones of this device; `None` for those of others, and for own ones that another
+    /// device sends.
     pub delivery: Option<Delivery>,
 }
 
@@ -105,6 +106,8 @@ pub struct FileStatus {
     pub way: Option<Way>,
     /// How far it has come.
     pub state: FileState,
+    /// What went wrong on this device, in words.
+    pub trouble: Option<String>,
 }
 
 /// What a peer tells its owner.
@@ -163,7 +166,8 @@ pub enum Event {
     },
     /// A public channel was made.
     Channel(ChannelName),
-    /// What was missed can't be told one by one: read channels and history anew.
+    /// What was missed can't be told one by one, because the tracker has no more of it or because events were not
+    /// taken for too long: read talks, channels, history and files anew. Nothing that is stored is lost.
     Reset,
     /// A link came up, changed its way, or went (`None`).
     Link {

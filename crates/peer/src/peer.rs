@@ -1,17 +1,54 @@
 //! The library's front.
+//!
+//! # Layout
+//! - [`Peer`]: the handle.
+//! - `start`: how a peer starts.
+//! - `core`: the task that ties everything together.
+//! - `keep`: what is kept up to date beside it: the address, the servers that help.
+//! - `teller`: events to the owner.
+//! - `pipes`: frames to each link.
+//! - `files`: what the links tell the transfers.
+//! - `mail`: the mailbox, emptied page by page.
+//! - `rooms`: who is in which channel.
+//! - `trust`: safety numbers.
+
+mod core;
+mod files;
+mod keep;
+mod mail;
+mod pipes;
+mod rooms;
+mod start;
+mod teller;
+mod trust;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::mpsc;
-use wire::chat::{Channel, Presence};
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+use wire::chat::{Channel, Presence, Scope};
 use wire::device::Device;
 use wire::p2p::FileId;
-use wire::tracker::Messages;
+use wire::tracker::{GetMessages, Messages};
 use wire::{ChannelName, DeviceId, MessageId, PeerId};
 
 use crate::config::Config;
 use crate::event::{Direct, Event, FileStatus};
-use crate::links::{Links, Way};
+use crate::identity::DeviceKey;
+use crate::links::{Links, Remote, Way};
+use crate::store::{Folder, Store, StoreError, devices, direct};
+use crate::tracker::{CallError, Tracker};
+use crate::transfer::{TransferError, Transfers};
+
+use self::core::{Ask, new_id};
+
+/// How long a part may take to stop when the peer is closed.
+const GOODBYE: Duration = Duration::from_secs(3);
+/// How often a channel message is tried, and the pause between two tries: its id makes it one message.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Why a peer could not start.
 #[derive(Debug, thiserror::Error)]
@@ -46,46 +83,140 @@ pub enum PeerError {
     Local(String),
 }
 
+impl From<CallError> for PeerError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Refused { code, message, .. } => Self::Refused { code, message },
+            CallError::Unreachable(reason) => Self::Unreachable(reason),
+        }
+    }
+}
+
+impl From<StoreError> for PeerError {
+    fn from(error: StoreError) -> Self {
+        Self::Local(error.to_string())
+    }
+}
+
+impl From<TransferError> for PeerError {
+    fn from(error: TransferError) -> Self {
+        Self::Local(error.to_string())
+    }
+}
+
 /// A peer: signed in, reachable, with a store of its own. Cheap to clone.
+///
+/// It lives until [`Peer::close`], or until its last clone is gone.
 #[derive(Clone)]
-pub struct Peer {}
+pub struct Peer(Arc<Inner>);
+
+struct Inner {
+    me: PeerId,
+    key: Arc<DeviceKey>,
+    tracker: Tracker,
+    links: Links,
+    store: Store,
+    transfers: Transfers,
+    asks: mpsc::Sender<Ask>,
+    online: watch::Receiver<bool>,
+}
 
 impl Peer {
     /// Signs in, opens the store, binds the UDP port, registers, and keeps itself alive from then on. An absent
     /// tracker is no error once the peer has signed in before: it starts offline and comes back.
     ///
+    /// Events that the owner doesn't take are held, up to a number, and then replaced by one [`Event::Reset`]. They
+    /// never hold up the peer.
+    ///
     /// # Errors
     /// [`StartError`].
-    pub async fn start(_config: Config) -> Result<(Self, mpsc::Receiver<Event>), StartError> {
-        todo!()
+    pub async fn start(config: Config) -> Result<(Self, mpsc::Receiver<Event>), StartError> {
+        let folder =
+            Folder::take(&config.data_dir).map_err(|error| StartError::Local(error.to_string()))?;
+        Self::start_in(folder, config).await
+    }
+
+    /// As [`Self::start`], in a folder that was taken already.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start_in(
+        folder: Folder,
+        config: Config,
+    ) -> Result<(Self, mpsc::Receiver<Event>), StartError> {
+        start::start(folder, config).await
     }
 
     /// Its id.
     pub fn id(&self) -> &PeerId {
-        todo!()
+        &self.0.me
     }
 
     /// Its device.
     pub fn device(&self) -> DeviceId {
-        todo!()
+        self.0.key.device()
     }
 
     /// Its direct links.
     pub fn links(&self) -> &Links {
-        todo!()
+        &self.0.links
+    }
+
+    /// What it keeps.
+    pub fn store(&self) -> &Store {
+        &self.0.store
     }
 
     /// Whether the live stream is there.
     pub fn online(&self) -> bool {
-        todo!()
+        *self.0.online.borrow()
+    }
+
+    /// Waits until the live stream is there.
+    pub async fn until_online(&self) {
+        // An error means that the peer has ended; whoever waits is told so by what it asks next.
+        let _ = self.0.online.clone().wait_for(|online| *online).await;
     }
 
     /// Writes a direct message: it is on disk when this returns, and [`Event::Delivery`] tells how far it comes.
     ///
     /// # Errors
     /// [`PeerError::Local`] for a text that is empty or too long, or when it can't be stored.
-    pub async fn send(&self, _to: &PeerId, _text: &str) -> Result<MessageId, PeerError> {
-        todo!()
+    pub async fn send(&self, to: &PeerId, text: &str) -> Result<MessageId, PeerError> {
+        self.write(to, text, false).await
+    }
+
+    /// As [`Self::send`], for a message that goes over links alone, and never to the mailbox. It is given up with
+    /// [`Self::withdraw`], or with the end of the peer.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn send_direct(&self, to: &PeerId, text: &str) -> Result<MessageId, PeerError> {
+        self.write(to, text, true).await
+    }
+
+    async fn write(
+        &self,
+        to: &PeerId,
+        text: &str,
+        direct_only: bool,
+    ) -> Result<MessageId, PeerError> {
+        let (reply, answer) = oneshot::channel();
+        let (to, message) = (to.clone(), text.to_owned());
+        self.ask(Ask::Send { to, message, direct_only, reply }).await?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Gives up an own message: it becomes failed, with this reason. Whether that was still possible: neither a device
+    /// nor the mailbox has it, as far as is known.
+    ///
+    /// # Errors
+    /// [`PeerError::Local`] when the peer is closed.
+    pub async fn withdraw(&self, id: &MessageId, reason: &str) -> Result<bool, PeerError> {
+        let (reply, answer) = oneshot::channel();
+        let (id, reason) = (id.clone(), reason.to_owned());
+        self.ask(Ask::Withdraw { id, reason, reply }).await?;
+        answer.await.map_err(|_| closed())
     }
 
     /// Writes to a channel: it has its place in the log when this returns.
@@ -94,15 +225,29 @@ impl Peer {
     /// [`PeerError`].
     pub async fn broadcast(
         &self,
-        _channel: &ChannelName,
-        _text: &str,
+        channel: &ChannelName,
+        text: &str,
     ) -> Result<MessageId, PeerError> {
-        todo!()
+        let id = new_id()?;
+        let post = Ask::Post { id: id.clone(), channel: channel.clone(), message: text.to_owned() };
+        self.ask(post).await?;
+        let mut tries = 1;
+        loop {
+            match self.0.tracker.broadcast(channel, text, &id).await {
+                Ok(_) => return Ok(id),
+                Err(CallError::Unreachable(_)) if tries < TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Starts to link with a peer's live devices, so that the first message finds a link.
-    pub fn connect(&self, _to: &PeerId) {
-        todo!()
+    pub fn connect(&self, to: &PeerId) {
+        // Best effort: a busy peer links when there is something to send.
+        let _ = self.0.asks.try_send(Ask::Connect(to.clone()));
     }
 
     /// Direct messages with a peer, oldest first: the newest `limit`, or those before a message.
@@ -111,11 +256,17 @@ impl Peer {
     /// [`PeerError::Local`] when the store can't be read.
     pub async fn talk(
         &self,
-        _with: &PeerId,
-        _before: Option<&Direct>,
-        _limit: u32,
+        with: &PeerId,
+        before: Option<&Direct>,
+        limit: u32,
     ) -> Result<Vec<Direct>, PeerError> {
-        todo!()
+        let (me, with) = (self.0.me.clone(), with.clone());
+        let before = before.map(|direct| (direct.from.clone(), direct.id.clone()));
+        let page = move |db: &_| {
+            let before = before.as_ref().map(|(from, id)| (from, id));
+            direct::talk(db, &me, &with, before, limit)
+        };
+        Ok(self.0.store.run(page).await?)
     }
 
     /// Peers with whom there are direct messages, the most recent first.
@@ -123,31 +274,34 @@ impl Peer {
     /// # Errors
     /// [`PeerError::Local`] when the store can't be read.
     pub async fn talks(&self) -> Result<Vec<PeerId>, PeerError> {
-        todo!()
+        Ok(self.0.store.run(direct::talks).await?)
     }
 
     /// The channels: the own ones, or all visible ones.
     ///
     /// # Errors
     /// [`PeerError`].
-    pub async fn channels(&self, _all: bool) -> Result<Vec<Channel>, PeerError> {
-        todo!()
+    pub async fn channels(&self, all: bool) -> Result<Vec<Channel>, PeerError> {
+        let scope = if all { Scope::All } else { Scope::Mine };
+        Ok(self.0.tracker.channels(scope).await?.channels)
     }
 
     /// Joins a channel, which comes into being with its first member.
     ///
     /// # Errors
     /// [`PeerError`].
-    pub async fn join(&self, _channel: &ChannelName) -> Result<(), PeerError> {
-        todo!()
+    pub async fn join(&self, channel: &ChannelName) -> Result<(), PeerError> {
+        self.0.tracker.join(channel).await?;
+        Ok(())
     }
 
     /// Leaves a channel.
     ///
     /// # Errors
     /// [`PeerError`].
-    pub async fn leave(&self, _channel: &ChannelName) -> Result<(), PeerError> {
-        todo!()
+    pub async fn leave(&self, channel: &ChannelName) -> Result<(), PeerError> {
+        self.0.tracker.leave(channel).await?;
+        Ok(())
     }
 
     /// A page of a channel's history: the newest, or before a `seq`.
@@ -156,27 +310,58 @@ impl Peer {
     /// [`PeerError`].
     pub async fn history(
         &self,
-        _channel: &ChannelName,
-        _before_seq: Option<u64>,
-        _limit: u32,
+        channel: &ChannelName,
+        before_seq: Option<u64>,
+        limit: u32,
     ) -> Result<Messages, PeerError> {
-        todo!()
+        self.page(channel, before_seq, None, limit).await
+    }
+
+    /// A page of a channel's history after a `seq`.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub async fn history_after(
+        &self,
+        channel: &ChannelName,
+        after_seq: u64,
+        limit: u32,
+    ) -> Result<Messages, PeerError> {
+        self.page(channel, None, Some(after_seq), limit).await
+    }
+
+    async fn page(
+        &self,
+        channel: &ChannelName,
+        before_seq: Option<u64>,
+        after_seq: Option<u64>,
+        limit: u32,
+    ) -> Result<Messages, PeerError> {
+        let page = GetMessages {
+            channel: channel.clone(),
+            peer_id: None,
+            limit: Some(limit),
+            before_seq,
+            after_seq,
+        };
+        Ok(self.0.tracker.history(&page).await?)
     }
 
     /// Moves the read marker.
     ///
     /// # Errors
     /// [`PeerError`].
-    pub async fn mark_read(&self, _channel: &ChannelName, _seq: u64) -> Result<(), PeerError> {
-        todo!()
+    pub async fn mark_read(&self, channel: &ChannelName, seq: u64) -> Result<(), PeerError> {
+        self.0.tracker.mark_read(channel, seq).await?;
+        Ok(())
     }
 
     /// A channel's members.
     ///
     /// # Errors
     /// [`PeerError`].
-    pub async fn members(&self, _channel: &ChannelName) -> Result<Vec<Presence>, PeerError> {
-        todo!()
+    pub async fn members(&self, channel: &ChannelName) -> Result<Vec<Presence>, PeerError> {
+        Ok(self.0.tracker.members(channel).await?.members)
     }
 
     /// All known peers.
@@ -184,67 +369,101 @@ impl Peer {
     /// # Errors
     /// [`PeerError`].
     pub async fn peers(&self) -> Result<Vec<Presence>, PeerError> {
-        todo!()
+        Ok(self.0.tracker.peers().await?.peers)
     }
 
     /// A peer's devices as the tracker tells them, each with the way of its link (if there is one), the safety
-    /// number, and whether it was compared.
+    /// number, and whether it was compared. A device whose key doesn't fit its id is left out.
     ///
     /// # Errors
     /// [`PeerError`].
-    pub async fn devices(&self, _of: &PeerId) -> Result<Vec<PartnerDevice>, PeerError> {
-        todo!()
+    pub async fn devices(&self, of: &PeerId) -> Result<Vec<PartnerDevice>, PeerError> {
+        let found = self.0.tracker.devices(of).await?.devices;
+        let folded = of.folded();
+        let known = self.0.store.run(move |db| devices::of(db, &folded)).await?;
+        let ways = self.0.links.up();
+        let way = |device| {
+            let remote = Remote { peer: of.clone(), device };
+            ways.iter().find(|(up, _)| *up == remote).map(|(_, way)| *way)
+        };
+        let compared = |device| known.iter().any(|known| known.device == device && known.compared);
+        let shown = |device: Device| PartnerDevice {
+            way: way(device.device),
+            safety_number: trust::number(
+                (&self.0.me, self.0.key.public_key()),
+                (of, &device.public_key),
+            ),
+            compared: compared(device.device),
+            device,
+        };
+        Ok(found.into_iter().filter(trust::fits).map(shown).collect())
     }
 
     /// Two people have compared the safety number of this device.
     ///
     /// # Errors
     /// [`PeerError::Local`] when it can't be stored.
-    pub async fn mark_compared(&self, _peer: &PeerId, _device: DeviceId) -> Result<(), PeerError> {
-        todo!()
+    pub async fn mark_compared(&self, peer: &PeerId, device: DeviceId) -> Result<(), PeerError> {
+        let (peer, now) = (peer.folded(), Timestamp::now().as_millisecond());
+        let mark = move |db: &_| devices::mark_compared(db, &peer, device, now);
+        Ok(self.0.store.run(mark).await?)
     }
 
     /// Offers a file; [`Event::File`] tells the rest. A file that was interrupted goes on.
     ///
     /// # Errors
     /// [`PeerError::Local`] when it can't be read.
-    pub async fn send_file(&self, _to: &PeerId, _path: &Path) -> Result<FileId, PeerError> {
-        todo!()
+    pub async fn send_file(&self, to: &PeerId, path: &Path) -> Result<FileId, PeerError> {
+        let file = self.0.transfers.send_file(to, path).await?;
+        self.connect(to);
+        Ok(file)
     }
 
     /// Accepts an offered file.
     ///
     /// # Errors
     /// [`PeerError::Local`] when there is no such offer, or no room.
-    pub async fn accept_file(&self, _from: &PeerId, _file: FileId) -> Result<(), PeerError> {
-        todo!()
+    pub async fn accept_file(&self, from: &PeerId, file: FileId) -> Result<(), PeerError> {
+        Ok(self.0.transfers.accept(from, file).await?)
     }
 
     /// Declines an offered file.
     ///
     /// # Errors
     /// [`PeerError::Local`] when there is no such offer.
-    pub async fn decline_file(&self, _from: &PeerId, _file: FileId) -> Result<(), PeerError> {
-        todo!()
+    pub async fn decline_file(&self, from: &PeerId, file: FileId) -> Result<(), PeerError> {
+        Ok(self.0.transfers.decline(from, file).await?)
     }
 
     /// Stops a transfer, in whichever direction.
     ///
     /// # Errors
     /// [`PeerError::Local`] when there is none.
-    pub async fn cancel_file(&self, _with: &PeerId, _file: FileId) -> Result<(), PeerError> {
-        todo!()
+    pub async fn cancel_file(&self, with: &PeerId, file: FileId) -> Result<(), PeerError> {
+        Ok(self.0.transfers.cancel(with, file).await?)
     }
 
     /// The transfers of this run, and those that wait to go on.
     pub fn files(&self) -> Vec<FileStatus> {
-        todo!()
+        self.0.transfers.list()
     }
 
-    /// Says goodbye on all links and ends. What is not delivered stays in the outbox.
+    /// Says goodbye on all links and ends. What is not delivered stays in the outbox. When this returns, everything
+    /// is on disk and the data folder is free.
     pub async fn close(self) {
-        todo!()
+        let (reply, answer) = oneshot::channel();
+        if self.ask(Ask::Close { reply }).await.is_ok() {
+            let _ = answer.await;
+        }
     }
+
+    async fn ask(&self, ask: Ask) -> Result<(), PeerError> {
+        self.0.asks.send(ask).await.map_err(|_| closed())
+    }
+}
+
+fn closed() -> PeerError {
+    PeerError::Local("the peer is closed".to_owned())
 }
 
 /// A device of a partner.

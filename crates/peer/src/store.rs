@@ -7,13 +7,17 @@
 //! - `writer`: the thread, with group commit.
 //! - [`direct`]: direct messages and the outbox.
 //! - [`devices`]: devices that partners were seen with.
-//! - [`places`]: how far a listener has come.
+//! - [`places`]: how far a listener has come, in a file of its own.
+//! - [`transfers`]: files.
 
 pub mod devices;
 pub mod direct;
 pub mod folder;
 pub mod places;
 mod schema;
+#[cfg(test)]
+mod tests;
+pub mod transfers;
 mod writer;
 
 use std::path::Path;
@@ -22,6 +26,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 pub use folder::{Folder, FolderError};
+pub use places::Places;
 pub use schema::OpenError;
 
 use writer::{Job, Pending};

@@ -316,6 +316,9 @@ impl Outbox {
     pub fn absent(&mut self, remote: &Remote, now: Instant) {
         let folded = remote.peer.folded();
         if !self.partners.is_live(&folded, remote.device) {
+            if !self.lanes.contains_key(remote) {
+                self.actions.push_back(Action::Forget(remote.clone()));
+            }
             return;
         }
         let rest: Vec<DeviceId> =

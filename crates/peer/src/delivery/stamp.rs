@@ -1,5 +1,7 @@
 //! Times of messages: milliseconds since 1970, UTC.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use jiff::Timestamp;
 
 /// How far another device's clock may be off before its messages are filed under this device's time.
@@ -21,6 +23,23 @@ impl Stamper {
     pub fn next(&mut self, now: Timestamp) -> i64 {
         self.last = now.as_millisecond().max(self.last.saturating_add(1));
         self.last
+    }
+}
+
+/// The one [`Stamper`] of a device, for all that it says. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Clock(Arc<Mutex<Stamper>>);
+
+impl Clock {
+    /// Goes on after this time.
+    pub fn after(last: i64) -> Self {
+        // A std lock: held for an addition.
+        Self(Arc::new(Mutex::new(Stamper::after(last))))
+    }
+
+    /// The time of the next message.
+    pub fn next(&self) -> i64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).next(Timestamp::now())
     }
 }
 

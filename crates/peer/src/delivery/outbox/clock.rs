@@ -6,13 +6,14 @@ use super::super::entry::{Side, Stage};
 use super::Outbox;
 use crate::links::Remote;
 
-/// The longest pause between two looks at the clock while something waits.
+/// The pause between two looks at the clock while something waits, and the shortest one for the impatient.
 const TICK: Duration = Duration::from_millis(250);
+const TICK_LEAST: Duration = Duration::from_millis(5);
 
 impl Outbox {
     /// When [`Self::tick`] is due at the latest; `None` when nothing waits for the clock.
     pub fn wake(&self) -> Option<Instant> {
-        self.restless.then(|| self.ticked + TICK.min(self.settings.patience / 4))
+        self.restless.then(|| self.ticked + (self.settings.patience / 4).clamp(TICK_LEAST, TICK))
     }
 
     /// Time has passed: messages whose patience is over go to the mailbox.

@@ -36,12 +36,6 @@ CREATE TABLE devices (
     PRIMARY KEY (peer, device)
 ) STRICT, WITHOUT ROWID;
 
--- How far a listener has come: in the direct messages (their seq), and in each channel (its log's seq).
-CREATE TABLE places (
-    what  TEXT    PRIMARY KEY,
-    place INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-
 -- Files: under way, received, and what is still to be told of those that are over.
 CREATE TABLE transfers (
     direction INTEGER NOT NULL,         -- 0 from here, 1 to here

@@ -7,7 +7,7 @@ use wire::p2p::FileId;
 use wire::tracker::Messages;
 use wire::{ChannelName, DeviceId, MessageId, PeerId};
 
-use crate::event::Direct;
+use crate::event::{Direct, FileStatus};
 use crate::peer::{PartnerDevice, PeerError};
 
 /// Messages that are read at once.
@@ -43,6 +43,7 @@ pub(crate) enum Effect {
     },
     Talks,
     People,
+    Files,
     Members(ChannelName),
     Join(ChannelName),
     Leave(ChannelName),
@@ -115,6 +116,7 @@ pub(crate) enum Outcome {
         seq: u64,
         result: Result<(), PeerError>,
     },
+    Files(Vec<FileStatus>),
     /// A file was offered, accepted, declined or stopped; the rest comes as an event.
     File(Result<(), PeerError>),
     Devices {

@@ -234,14 +234,8 @@ impl Log {
         untils.min()
     }
 
-    /// Takes a page of a channel's history. Gives whether it had anything new.
-    pub(crate) fn history(
-        &mut self,
-        page: &Messages,
-        older: bool,
-        me: &PeerId,
-        now: Timestamp,
-    ) -> bool {
+    /// Takes a page of a channel's history: the newest, or an older one.
+    pub(crate) fn history(&mut self, page: &Messages, older: bool, me: &PeerId, now: Timestamp) {
         let first = page.messages.first().map(|message| message.seq);
         if let (Some(first), false) = (first, older) {
             // A hole before the newest page can't be shown: what is behind it is read again when someone scrolls.
@@ -252,22 +246,21 @@ impl Log {
                 self.start = false;
             }
         }
-        let mut new = false;
         for message in &page.messages {
-            new |= self.message(message, is(&message.from, me), now);
+            self.message(message, is(&message.from, me), now);
         }
         self.start |= match self.oldest_seq() {
             Some(oldest) => oldest <= 1 || (older && page.messages.is_empty()),
             None => true,
         };
-        new
     }
 
     // ---- direct messages -------------------------------------------------------------------------------------
 
     /// A direct message is new, or was read from the store. Gives whether it is new here.
     pub(crate) fn direct(&mut self, direct: Direct, exact: bool, now: Timestamp) -> bool {
-        if self.find(&direct.from, &direct.id).is_some() {
+        if let Some(known) = self.find(&direct.from, &direct.id) {
+            self.deliver_at(known, direct.delivery);
             return false;
         }
         let at = moment(&direct.timestamp, now);
@@ -288,12 +281,25 @@ impl Log {
 
     /// An own direct message has come further. Gives whether it is here.
     pub(crate) fn deliver(&mut self, me: &PeerId, id: &MessageId, delivery: &Delivery) -> bool {
-        let found = self.find(me, id).and_then(|at| self.items.get_mut(at));
-        if let Some(Item { kind: Kind::Direct { direct, .. }, .. }) = found {
-            direct.delivery = Some(delivery.clone());
-            return true;
+        let Some(at) = self.find(me, id) else { return false };
+        self.deliver_at(at, Some(delivery.clone()));
+        true
+    }
+
+    /// What was read may be older than what was told meanwhile: a message never goes back.
+    fn deliver_at(&mut self, at: usize, delivery: Option<Delivery>) {
+        let steps = |delivery: &Delivery| match delivery {
+            Delivery::Sending => 0,
+            Delivery::Queued => 1,
+            Delivery::Failed { .. } => 2,
+            Delivery::Delivered(_) => 3,
+        };
+        if let (Some(Item { kind: Kind::Direct { direct, .. }, .. }), Some(delivery)) =
+            (self.items.get_mut(at), delivery)
+            && direct.delivery.as_ref().is_none_or(|was| steps(was) <= steps(&delivery))
+        {
+            direct.delivery = Some(delivery);
         }
-        false
     }
 
     /// The oldest direct message whose timestamp is the stored one: where an older page ends.
@@ -304,14 +310,23 @@ impl Log {
         })
     }
 
-    /// Takes a page of direct messages. Gives whether it had anything new.
-    pub(crate) fn talk(&mut self, page: Vec<Direct>, now: Timestamp) -> bool {
-        self.start |= page.len() < PAGE as usize;
-        let mut new = false;
-        for direct in page {
-            new |= self.direct(direct, true, now);
+    /// Takes a page of direct messages: the newest, or an older one.
+    pub(crate) fn talk(&mut self, page: Vec<Direct>, older: bool, now: Timestamp) {
+        let full = page.len() >= PAGE as usize;
+        let meets = page.iter().any(|direct| self.find(&direct.from, &direct.id).is_some());
+        if full && !older && !meets {
+            // Between this page and what was loaded before there may be more.
+            let first = page.first().map(|direct| moment(&direct.timestamp, now));
+            self.items.retain(|item| {
+                !matches!(item.kind, Kind::Direct { .. })
+                    || first.is_some_and(|first| item.at >= first)
+            });
+            self.start = false;
         }
-        new
+        self.start |= !full;
+        for direct in page {
+            self.direct(direct, true, now);
+        }
     }
 
     // ---- own messages and lines --------------------------------------------------------------------------------

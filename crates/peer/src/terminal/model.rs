@@ -163,7 +163,7 @@ impl Model {
 
     /// What is asked first.
     pub(crate) fn start(&mut self) -> Vec<Effect> {
-        vec![Effect::Channels { all: false }, Effect::Talks, Effect::People]
+        vec![Effect::Channels { all: false }, Effect::Talks, Effect::People, Effect::Files]
     }
 
     /// Takes what happened; gives what is to be done.

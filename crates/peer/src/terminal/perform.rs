@@ -63,6 +63,7 @@ async fn outcome(effect: Effect, peer: &Peer) -> Option<Outcome> {
         Effect::Channels { all } => Outcome::Channels { all, result: peer.channels(all).await },
         Effect::Talks => Outcome::Talks(peer.talks().await),
         Effect::People => Outcome::People(peer.peers().await),
+        Effect::Files => Outcome::Files(peer.files()),
         Effect::Members(channel) => {
             let result = peer.members(&channel).await;
             Outcome::Members(channel, result)

@@ -169,11 +169,6 @@ impl Chat {
         if self.peer.online() {
             self.take(Input::Event(Event::Online), signals).await?;
         }
-        for status in self.peer.files() {
-            if !super::transfers::is_over(&status.state) {
-                self.take(Input::Event(Event::File(status)), signals).await?;
-            }
-        }
         for (remote, way) in self.peer.links().up() {
             self.take(Input::Event(Event::Link { remote, way: Some(way) }), signals).await?;
         }

@@ -36,6 +36,10 @@ pub(crate) fn partner(status: &FileStatus) -> &PeerId {
     }
 }
 
+fn is_same(one: &FileStatus, other: &FileStatus) -> bool {
+    one.id() == other.id() && one.direction == other.direction && is(partner(one), partner(other))
+}
+
 /// Whether a transfer is over.
 pub(crate) fn is_over(state: &FileState) -> bool {
     matches!(state, FileState::Done { .. } | FileState::Declined(_) | FileState::Cancelled(_))
@@ -49,13 +53,23 @@ pub(crate) struct Transfers {
 }
 
 impl Transfers {
+    /// Whether this one is under way, as far as is known.
+    pub(crate) fn has(&self, status: &FileStatus) -> bool {
+        self.position(status).is_some()
+    }
+
+    fn position(&self, status: &FileStatus) -> Option<usize> {
+        self.all.iter().position(|transfer| is_same(&transfer.status, status))
+    }
+
+    /// Forgets those that are none of these.
+    pub(crate) fn keep(&mut self, those: &[FileStatus]) {
+        self.all.retain(|transfer| those.iter().any(|status| is_same(&transfer.status, status)));
+    }
+
     /// Takes what is told of a file. Gives whether it is news: it was not under way before, or is over now.
     pub(crate) fn update(&mut self, status: &FileStatus) -> bool {
-        let known = self.all.iter().position(|transfer| {
-            transfer.status.id() == status.id()
-                && transfer.status.direction == status.direction
-                && is(transfer.partner(), partner(status))
-        });
+        let known = self.position(status);
         match (known, is_over(&status.state)) {
             (Some(at), true) => {
                 self.all.remove(at);

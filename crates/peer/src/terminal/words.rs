@@ -44,6 +44,7 @@ pub(crate) struct Words {
     pub(crate) delivered: &'static str,
     pub(crate) failed: &'static str,
     pub(crate) unconfirmed: &'static str,
+    pub(crate) other_device: &'static str,
 
     pub(crate) loading: &'static str,
     pub(crate) start_channel: &'static str,

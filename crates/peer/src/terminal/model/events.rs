@@ -47,10 +47,9 @@ impl Model {
             }
             Event::Reset => {
                 for room in &mut self.rooms {
-                    if matches!(room.place, Place::Channel(_)) {
-                        room.log.outdated();
-                    }
+                    room.log.outdated();
                 }
+                self.ask(Effect::Files);
                 self.reload();
             }
             Event::Link { remote, way } => self.people.link(&remote, way),
@@ -195,6 +194,16 @@ impl Model {
             room.log.line(Safe::line(text), tone, now.wall);
         }
         self.say(text, tone, now);
+    }
+
+    /// All files, read anew.
+    pub(super) fn files(&mut self, all: &[FileStatus], now: Now) {
+        self.transfers.keep(all);
+        for status in all {
+            if !is_over(&status.state) || self.transfers.has(status) {
+                self.file(status, now);
+            }
+        }
     }
 
     fn file(&mut self, status: &FileStatus, now: Now) {

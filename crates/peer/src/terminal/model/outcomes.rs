@@ -69,6 +69,7 @@ impl Model {
                     }
                 }
             }
+            Outcome::Files(all) => self.files(&all, now),
             Outcome::File(Ok(())) => {}
             Outcome::File(Err(error)) => self.complain(&error, now),
             Outcome::Devices { of, compare, result } => self.devices(&of, compare, result, now),
@@ -165,7 +166,7 @@ impl Model {
         match result {
             Ok(page) => {
                 room.log.loaded = Loaded::Yes;
-                room.log.talk(page, now.wall);
+                room.log.talk(page, older, now.wall);
             }
             Err(error) => {
                 room.log.failed(older);

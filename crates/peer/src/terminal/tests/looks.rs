@@ -1,12 +1,9 @@
 //! The whole screen, at several sizes and in both languages.
 
-use crossterm::event::KeyCode;
-
 use super::support::*;
 use crate::event::{Delivery, Event, Route};
 use crate::links::Way;
-use crate::terminal::effect::{Effect, Outcome};
-use crate::terminal::model::Input;
+use crate::terminal::effect::Outcome;
 
 /// A talk with Bob: a message of each, the own one delivered.
 fn talk(desk: &mut Desk) {

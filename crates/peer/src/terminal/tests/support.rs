@@ -232,14 +232,14 @@ impl Desk {
 
     /// Fails unless the screen shows this.
     #[track_caller]
-    pub(super) fn shows(&self, text: &str) -> &Self {
+    pub(super) fn shows(&mut self, text: &str) -> &mut Self {
         assert!(self.screen().contains(text), "no {text:?} on\n{}", self.screen());
         self
     }
 
     /// Fails if the screen shows this.
     #[track_caller]
-    pub(super) fn hides(&self, text: &str) -> &Self {
+    pub(super) fn hides(&mut self, text: &str) -> &mut Self {
         assert!(!self.screen().contains(text), "{text:?} on\n{}", self.screen());
         self
     }

@@ -55,6 +55,9 @@ fn said(model: &Model) -> Option<(String, Style)> {
         return Some((text, theme.tone(Tone::Warning)));
     }
     let room = model.current()?;
+    if room.log.older {
+        return Some((words.loading.to_owned(), theme.faint()));
+    }
     if room.anchor.is_some() {
         return Some((words.below.to_owned(), theme.unread()));
     }

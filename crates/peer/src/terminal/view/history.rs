@@ -89,7 +89,7 @@ pub(crate) fn block(model: &Model, room: &Room, at: usize, width: usize) -> Vec<
 fn head(model: &Model, room: &Room, width: usize) -> Vec<Line<'static>> {
     let words = model.words();
     let text = match &room.place {
-        _ if room.log.older || room.log.loaded == Loaded::Asked => words.loading.to_owned(),
+        _ if room.log.loaded == Loaded::Asked => words.loading.to_owned(),
         _ if !room.log.start => return Vec::new(),
         Place::Channel(channel) => fill(words.start_channel, &[("channel", channel.as_str())]),
         Place::Talk(person) if is(person, &model.me) => return Vec::new(),
@@ -140,6 +140,7 @@ fn item_rows(model: &Model, item: &Item, width: usize) -> Vec<Line<'static>> {
         Kind::Direct { direct, text, .. } => {
             let label = match (&direct.delivery, direct.route) {
                 (Some(delivery), _) => Some(delivery_label(model, delivery)),
+                (None, _) if is(&direct.from, &model.me) => Some(Label::faint(words.other_device)),
                 (None, Some(route)) => Some(Label::faint(match route {
                     Route::Direct => words.direct,
                     Route::Relayed => words.relayed,

@@ -35,6 +35,7 @@ pub(super) const WORDS: Words = Words {
     delivered: "delivered",
     failed: "failed: {reason}",
     unconfirmed: "not confirmed yet",
+    other_device: "sent from another device of yours",
 
     loading: "Loading…",
     start_channel: "This is where #{channel} begins.",

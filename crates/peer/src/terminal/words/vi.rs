@@ -35,6 +35,7 @@ pub(super) const WORDS: Words = Words {
     delivered: "đã nhận",
     failed: "không gửi được: {reason}",
     unconfirmed: "chưa xác nhận",
+    other_device: "gửi từ thiết bị khác của bạn",
 
     loading: "Đang tải…",
     start_channel: "Đây là điểm bắt đầu của #{channel}.",

@@ -200,7 +200,7 @@ export default {
   'link.legend': 'What the marks at messages mean',
   'link.refused': 'A device that claimed to be {name} could not prove it. No link was made, and nothing was sent to it.',
   'link.newdevice': '{name} has a new device: {label}.',
-  'link.newdevice.mine': 'Your account has a new device: {label}. If it isn’t yours, remove it in the settings and change your password.',
+  'link.newdevice.mine': 'Your account is also used on another device: {label}. If it isn’t yours, remove it in the settings and change your password.',
   'link.compare': 'Compare',
   'link.dismiss': 'Dismiss',
   'link.unnamed': 'a device without a name',

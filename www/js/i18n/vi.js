@@ -200,7 +200,7 @@ export default {
   'link.legend': 'Ý nghĩa các dấu bên tin nhắn',
   'link.refused': 'Một thiết bị tự nhận là {name} nhưng không chứng minh được. Kết nối bị từ chối, và không có gì được gửi tới đó.',
   'link.newdevice': '{name} có thiết bị mới: {label}.',
-  'link.newdevice.mine': 'Tài khoản của bạn có thiết bị mới: {label}. Nếu không phải của bạn, hãy xóa nó trong phần cài đặt và đổi mật khẩu.',
+  'link.newdevice.mine': 'Tài khoản của bạn còn được dùng trên một thiết bị khác: {label}. Nếu không phải của bạn, hãy xóa nó trong phần cài đặt và đổi mật khẩu.',
   'link.compare': 'So số',
   'link.dismiss': 'Bỏ qua',
   'link.unnamed': 'một thiết bị không tên',

@@ -39,7 +39,8 @@
  * @property {string} fingerprint       Of one's own offer.
  * @property {Promise<void>} turn       What happens to a link happens in order.
  * @property {Promise<void>} outgoing   And is told in order.
- * @property {number} touched
+ * @property {number} touched           When it was last wanted.
+ * @property {number} heard             When its last signal came.
  */
 
 import { fold } from '../core/names.js';
@@ -51,6 +52,8 @@ import { offers, Session } from './session.js';
 export const LINKS = 64;
 /** Devices about which something is remembered. */
 const ENTRIES = 256;
+/** A device whose signal came so lately is there, whatever the tracker has told yet. */
+const HEARD_MS = 10_000;
 /** A link that carried nothing for so long is closed. */
 const IDLE_MS = 10 * 60_000;
 
@@ -93,6 +96,16 @@ export class Links {
   }
 
   /**
+   * The devices of a peer that are certainly there: linked, or heard from just now.
+   * @param {string} peer
+   */
+  present(peer) {
+    const since = performance.now() - HEARD_MS;
+    return [...this.#entries.values()].filter(({ remote, link, heard }) => remote.peer === fold(peer) && (link?.isUp || heard > since))
+      .map(({ remote }) => remote.device);
+  }
+
+  /**
    * @param {Remote} remote
    * @returns {Way|null} null when the link is not up
    */
@@ -127,7 +140,7 @@ export class Links {
     const entry = this.#entry(remote);
     if (!entry) return;
     entry.touched = performance.now();
-    this.#step(entry, (now) => entry.session.want(true, now, this.#hooks.live(entry.remote)));
+    this.#step(entry, (now) => entry.session.want(true, now, this.#live(entry)));
   }
 
   /**
@@ -178,7 +191,7 @@ export class Links {
     for (const entry of this.#entries.values()) {
       const { remote, session, link } = entry;
       const idle = performance.now() - Math.max(entry.touched, link?.active ?? 0) > IDLE_MS;
-      if (!idle || (this.#held.get(remote.peer) ?? 0) > 0) this.#step(entry, (now) => session.tick(now, this.#hooks.live(remote)));
+      if (!idle || (this.#held.get(remote.peer) ?? 0) > 0) this.#step(entry, (now) => session.tick(now, this.#live(entry)));
       else if (link) this.#leave(entry);
       else session.wanted = false;
     }
@@ -194,6 +207,7 @@ export class Links {
     const known = this.#entries.get(keyOf(remote));
     const entry = known ?? (signal.kind === 'bye' ? null : this.#entry(remote));
     if (!entry || !Number.isSafeInteger(number) || number < 0) return;
+    entry.heard = signal.kind === 'bye' ? -Infinity : performance.now();
     this.#step(entry, async (now) => {
       const { session } = entry;
       if (signal.kind === 'offer' || signal.kind === 'answer') {
@@ -337,6 +351,11 @@ export class Links {
     if (told) this.#hooks.down(entry.remote);
   }
 
+  /** @param {Entry} entry */
+  #live({ remote, heard }) {
+    return this.#hooks.live(remote) || heard > performance.now() - HEARD_MS;
+  }
+
   /**
    * Whether an entry was let go of while something was still under way for it.
    * @param {Entry} entry
@@ -385,7 +404,7 @@ export class Links {
     /** @type {Entry} */
     const entry = {
       remote: { peer: fold(remote.peer), device: remote.device }, session: new Session(offers(this.#me, remote)), link: null,
-      publicKey: '', fingerprint: '', turn: Promise.resolve(), outgoing: Promise.resolve(), touched: performance.now(),
+      publicKey: '', fingerprint: '', turn: Promise.resolve(), outgoing: Promise.resolve(), touched: performance.now(), heard: -Infinity,
     };
     this.#entries.set(key, entry);
     return entry;

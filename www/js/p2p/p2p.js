@@ -170,7 +170,7 @@ export class P2p extends EventTarget {
    * @param {boolean} verified
    */
   async compared(peer, device, publicKey, verified) {
-    const known = await this.trust.meet(peer, device, publicKey, Date.now());
+    const known = await this.trust.meet(peer, device, publicKey, Date.now(), false);
     await this.trust.mark(known, { verified, notice: false });
     this.#chat.changed();
   }
@@ -413,7 +413,9 @@ export class P2p extends EventTarget {
    */
   async #met({ peer, device }, publicKey) {
     try {
-      const known = await this.trust.meet(peer, device, publicKey, Date.now());
+      // Of one's own account every other device is worth a word: nobody else should be there.
+      const mine = samePeer(peer, this.me);
+      const known = await this.trust.meet(peer, device, publicKey, Date.now(), mine || undefined);
       if (known.label !== '') return;
       const { devices } = /** @type {import('../types.js').Devices} */ (await get('/chat/devices', { of: peer }));
       const label = devices.find((one) => one.device === device)?.label;
@@ -439,13 +441,12 @@ export class P2p extends EventTarget {
   }
 
   /**
-   * A peer's devices that are live or linked, this one left out.
+   * A peer's devices that are there, this one left out.
    * @param {string} peer
    * @returns {Remote[]}
    */
   #devices(peer) {
-    const linked = this.#links?.up(peer).map(({ remote }) => remote.device) ?? [];
-    const all = new Set([...linked, ...liveDevices(this.#chat.model, peer)]);
+    const all = new Set([...(this.#links?.present(peer) ?? []), ...liveDevices(this.#chat.model, peer)]);
     all.delete(this.device);
     return [...all].map((device) => ({ peer: fold(peer), device }));
   }

@@ -69,12 +69,13 @@ export class Trust {
    * @param {string} device
    * @param {string} publicKey
    * @param {number} now
+   * @param {boolean} [notice] whether the person is told
    * @returns {Promise<Known>}
    */
-  async meet(peer, device, publicKey, now) {
+  async meet(peer, device, publicKey, now, notice = this.of(peer).length > 0) {
     const old = this.find(peer, device);
     if (old) return old;
-    const known = { key: `${fold(peer)}|${device}`, peer: fold(peer), device, publicKey, label: '', met: now, verified: false, notice: this.of(peer).length > 0 };
+    const known = { key: `${fold(peer)}|${device}`, peer: fold(peer), device, publicKey, label: '', met: now, verified: false, notice };
     await this.#keep(known);
     return known;
   }

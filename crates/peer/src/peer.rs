@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wire::chat::{Channel, Presence, Scope};
 use wire::device::Device;
 use wire::p2p::FileId;
@@ -38,12 +38,15 @@ use crate::config::Config;
 use crate::event::{Direct, Event, FileStatus};
 use crate::identity::DeviceKey;
 use crate::links::{Links, Remote, Way};
-use crate::store::{Folder, Store, StoreError, devices, direct};
+use crate::store::direct::{self, Numbered};
+use crate::store::{Folder, Store, StoreError, devices};
 use crate::tracker::{CallError, Tracker};
 use crate::transfer::{TransferError, Transfers};
 
 use self::core::{Ask, new_id};
 
+/// The device key's file in the data folder.
+pub(crate) const KEY: &str = "device.key";
 /// How long a part may take to stop when the peer is closed.
 const GOODBYE: Duration = Duration::from_secs(3);
 /// How often a channel message is tried, and the pause between two tries: its id makes it one message.
@@ -119,6 +122,7 @@ struct Inner {
     transfers: Transfers,
     asks: mpsc::Sender<Ask>,
     online: watch::Receiver<bool>,
+    followers: broadcast::Sender<Event>,
 }
 
 impl Peer {
@@ -147,6 +151,12 @@ impl Peer {
         start::start(folder, config).await
     }
 
+    /// All events from now on, beside the owner. A follower that falls too far behind misses some and is told so
+    /// (`RecvError::Lagged`).
+    pub fn follow(&self) -> broadcast::Receiver<Event> {
+        self.0.followers.subscribe()
+    }
+
     /// Its id.
     pub fn id(&self) -> &PeerId {
         &self.0.me
@@ -160,11 +170,6 @@ impl Peer {
     /// Its direct links.
     pub fn links(&self) -> &Links {
         &self.0.links
-    }
-
-    /// What it keeps.
-    pub fn store(&self) -> &Store {
-        &self.0.store
     }
 
     /// Whether the live stream is there.
@@ -248,6 +253,32 @@ impl Peer {
     pub fn connect(&self, to: &PeerId) {
         // Best effort: a busy peer links when there is something to send.
         let _ = self.0.asks.try_send(Ask::Connect(to.clone()));
+    }
+
+    /// How far own messages of this device have come; those that aren't known are left out.
+    ///
+    /// # Errors
+    /// [`PeerError::Local`] when the store can't be read.
+    pub async fn deliveries(&self, ids: &[MessageId]) -> Result<Vec<Direct>, PeerError> {
+        let (me, ids) = (self.0.me.clone(), ids.to_vec());
+        Ok(self.0.store.run(move |db| direct::written(db, &me, &ids)).await?)
+    }
+
+    /// Messages that came from elsewhere after a number, in the order in which they came.
+    ///
+    /// # Errors
+    /// [`PeerError::Local`] when the store can't be read.
+    pub async fn arrived_after(&self, seq: u64, limit: u32) -> Result<Vec<Numbered>, PeerError> {
+        let me = self.0.me.clone();
+        Ok(self.0.store.run(move |db| direct::arrived_after(db, &me, seq, limit)).await?)
+    }
+
+    /// The number of the newest message; 0 when there is none.
+    ///
+    /// # Errors
+    /// [`PeerError::Local`] when the store can't be read.
+    pub async fn newest(&self) -> Result<u64, PeerError> {
+        Ok(self.0.store.run(direct::newest).await?)
     }
 
     /// Direct messages with a peer, oldest first: the newest `limit`, or those before a message.
@@ -378,25 +409,8 @@ impl Peer {
     /// # Errors
     /// [`PeerError`].
     pub async fn devices(&self, of: &PeerId) -> Result<Vec<PartnerDevice>, PeerError> {
-        let found = self.0.tracker.devices(of).await?.devices;
-        let folded = of.folded();
-        let known = self.0.store.run(move |db| devices::of(db, &folded)).await?;
-        let ways = self.0.links.up();
-        let way = |device| {
-            let remote = Remote { peer: of.clone(), device };
-            ways.iter().find(|(up, _)| *up == remote).map(|(_, way)| *way)
-        };
-        let compared = |device| known.iter().any(|known| known.device == device && known.compared);
-        let shown = |device: Device| PartnerDevice {
-            way: way(device.device),
-            safety_number: trust::number(
-                (&self.0.me, self.0.key.public_key()),
-                (of, &device.public_key),
-            ),
-            compared: compared(device.device),
-            device,
-        };
-        Ok(found.into_iter().filter(trust::fits).map(shown).collect())
+        let Inner { tracker, store, key, links, .. } = &*self.0;
+        partner_devices(tracker, store, key, of, &links.up()).await
     }
 
     /// Two people have compared the safety number of this device.
@@ -460,6 +474,32 @@ impl Peer {
     async fn ask(&self, ask: Ask) -> Result<(), PeerError> {
         self.0.asks.send(ask).await.map_err(|_| closed())
     }
+}
+
+/// A peer's devices, with the links that are up.
+pub(crate) async fn partner_devices(
+    tracker: &Tracker,
+    store: &Store,
+    key: &DeviceKey,
+    of: &PeerId,
+    up: &[(Remote, Way)],
+) -> Result<Vec<PartnerDevice>, PeerError> {
+    let found = tracker.devices(of).await?.devices;
+    let folded = of.folded();
+    let known = store.run(move |db| devices::of(db, &folded)).await?;
+    let way = |device| {
+        let remote = Remote { peer: of.clone(), device };
+        up.iter().find(|(linked, _)| *linked == remote).map(|(_, way)| *way)
+    };
+    let compared = |device| known.iter().any(|known| known.device == device && known.compared);
+    let me = (tracker.id(), key.public_key());
+    let shown = |device: Device| PartnerDevice {
+        way: way(device.device),
+        safety_number: trust::number(me, (of, &device.public_key)),
+        compared: compared(device.device),
+        device,
+    };
+    Ok(found.into_iter().filter(trust::fits).map(shown).collect())
 }
 
 fn closed() -> PeerError {

@@ -62,6 +62,14 @@ impl Store {
         Self::open_file(&folder.path().join(FILE))
     }
 
+    /// Opens the database beside a peer that has taken the folder, for a look or a small change.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_beside(folder: &Path) -> Result<Self, OpenError> {
+        Self::open_file(&folder.join(FILE))
+    }
+
     fn open_file(path: &Path) -> Result<Self, OpenError> {
         let db = schema::open(path)?;
         let (queue, waiting) = mpsc::channel(QUEUE);

@@ -16,7 +16,7 @@ use super::mail::Mail;
 use super::pipes::Pipes;
 use super::rooms::Rooms;
 use super::teller::Teller;
-use super::{Inner, Peer, StartError, keep};
+use super::{Inner, KEY, Peer, StartError, keep};
 use crate::config::{Config, Login};
 use crate::delivery::stamp::{self, Clock};
 use crate::delivery::{Outbox, outbox};
@@ -28,8 +28,6 @@ use crate::tracker::live::Station;
 use crate::tracker::{Live, Server, SignInError, Tracker, http};
 use crate::transfer::{self, Transfers};
 
-/// The key's file in the data folder.
-const KEY: &str = "device.key";
 /// Asks of the owner that wait.
 const ASKS: usize = 256;
 /// Events of the transfers that wait.
@@ -99,6 +97,7 @@ pub(super) async fn start(
     spawn_keepers(&links, &live, &tracker, address, is_online.clone(), &ends);
     outbox.offline();
     let (teller, events) = Teller::new();
+    let followers = teller.followers();
     let (asks, asked) = mpsc::channel(ASKS);
     let core = Core {
         me: me.clone(),
@@ -122,7 +121,8 @@ pub(super) async fn start(
     };
     let inputs = Inputs { asks: asked, live: from_live, links: from_links, files: from_files };
     tokio::spawn(core.run(inputs));
-    let inner = Inner { me, key, tracker, links, store, transfers, asks, online: is_online };
+    let inner =
+        Inner { me, key, tracker, links, store, transfers, asks, online: is_online, followers };
     Ok((Peer(Arc::new(inner)), events))
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::event::Event;
 
@@ -15,21 +15,34 @@ const CHANNEL: usize = 1_024;
 /// Events that are held beside it.
 const HELD: usize = 4_096;
 
-/// Tells the owner.
+/// Events that a follower may be behind before it misses some.
+const FOLLOWERS: usize = 1_024;
+
+/// Tells the owner, and those who follow.
 #[derive(Debug)]
 pub(super) struct Teller {
     owner: mpsc::Sender<Event>,
+    followers: broadcast::Sender<Event>,
     held: VecDeque<Event>,
 }
 
 impl Teller {
     pub(super) fn new() -> (Self, mpsc::Receiver<Event>) {
         let (owner, told) = mpsc::channel(CHANNEL);
-        (Self { owner, held: VecDeque::new() }, told)
+        let (followers, _) = broadcast::channel(FOLLOWERS);
+        (Self { owner, followers, held: VecDeque::new() }, told)
+    }
+
+    /// By which others can follow.
+    pub(super) fn followers(&self) -> broadcast::Sender<Event> {
+        self.followers.clone()
     }
 
     /// Tells an event, or holds it. When nobody listens it is dropped.
     pub(super) fn tell(&mut self, event: Event) {
+        if self.followers.receiver_count() > 0 {
+            let _ = self.followers.send(event.clone());
+        }
         if self.held.is_empty() {
             match self.owner.try_send(event) {
                 Err(mpsc::error::TrySendError::Full(event)) => self.held.push_back(event),

@@ -162,6 +162,23 @@ pub fn outbox(db: &Connection, me: &PeerId) -> rusqlite::Result<Vec<Unfinished>>
     .collect()
 }
 
+/// Own messages of this device by their ids; those that aren't known are left out.
+///
+/// # Errors
+/// What SQLite said.
+pub fn written(db: &Connection, me: &PeerId, ids: &[MessageId]) -> rusqlite::Result<Vec<Direct>> {
+    let mut query = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM direct WHERE sender = ?1 AND id = ?2 AND state IS NOT NULL"
+    ))?;
+    let mut found = Vec::new();
+    for id in ids {
+        let row =
+            query.query_row((me.folded(), id.as_str()), |row| numbered(row, me)).optional()?;
+        found.extend(row.map(|numbered| numbered.direct));
+    }
+    Ok(found)
+}
+
 /// The time of the last message that was written on this device; 0 when there is none.
 ///
 /// # Errors

@@ -66,7 +66,10 @@ impl Folder {
 }
 
 /// Makes a folder that nobody else may look into, and those above it.
-fn make(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// What the system said.
+pub fn make(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }

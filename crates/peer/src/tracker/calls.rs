@@ -104,16 +104,44 @@ impl Tracker {
                 },
             };
         }
-        let Some(word) = &password else {
-            return Err(SignInError::Refused(format!(
+        match password {
+            Some(password) => Self::enter(http, user, password, folder).await,
+            None => Err(SignInError::Refused(format!(
                 "{user} is not signed in at {}: sign in with `peer login`, or give the password",
                 http.server()
-            )));
-        };
-        let session = log_in(&http, user, word).await.map_err(sign_in_error)?;
+            ))),
+        }
+    }
+
+    /// Signs in with the password, and keeps the session in place of one that was kept before.
+    ///
+    /// # Errors
+    /// [`SignInError`].
+    pub async fn sign_in_anew(
+        server: Server,
+        user: &PeerId,
+        password: String,
+        folder: PathBuf,
+    ) -> Result<Self, SignInError> {
+        Self::enter(Http::new(server), user, password, folder).await
+    }
+
+    async fn enter(
+        http: Http,
+        user: &PeerId,
+        password: String,
+        folder: PathBuf,
+    ) -> Result<Self, SignInError> {
+        let session = log_in(&http, user, &password).await.map_err(sign_in_error)?;
         keep(&session, &folder)?;
         let me = session.user.clone();
-        Ok(Self::new(http, me, false, password, folder, Some(session)))
+        Ok(Self::new(http, me, false, Some(password), folder, Some(session)))
+    }
+
+    /// With a session as it was kept.
+    pub fn of_session(server: Server, session: Session, folder: PathBuf) -> Self {
+        let me = session.user.clone();
+        Self::new(Http::new(server), me, false, None, folder, Some(session))
     }
 
     fn new(
@@ -237,6 +265,15 @@ impl Tracker {
         self.post("/submit-info", &SubmitInfo { peer_id: self.0.me.clone(), ip, port }).await
     }
 
+    /// Whether the tracker knows this peer.
+    pub async fn is_registered(&self) -> Result<bool, CallError> {
+        match self.devices(&self.0.me).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == "peer_not_registered" => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Registers this device.
     pub async fn register_device(&self, device: &RegisterDevice) -> Result<(), CallError> {
         self.post::<Ignored>("/chat/devices", device).await.map(drop)
@@ -244,7 +281,9 @@ impl Tracker {
 
     /// A peer's devices.
     pub async fn devices(&self, of: &PeerId) -> Result<Devices, CallError> {
-        self.get("/chat/devices", &ListDevices { peer_id: self.own(), of: Some(of.clone()) }).await
+        // A guest that only looks may not be registered yet.
+        let peer_id = self.own().filter(|_| !self.0.guest);
+        self.get("/chat/devices", &ListDevices { peer_id, of: Some(of.clone()) }).await
     }
 
     /// The servers that help to find a way.

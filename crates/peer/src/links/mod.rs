@@ -3,6 +3,11 @@
 //! One task, the engine, owns the UDP sockets and all connections (str0m is sans-IO). A [`Links`] handle tells
 //! it what is wanted; [`LinkEvent`]s tell what happened.
 
+#[allow(dead_code, unused_imports, reason = "the engine plugs it in next")]
+mod stun;
+#[allow(dead_code, unused_imports, reason = "the engine plugs it in next")]
+mod turn;
+
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

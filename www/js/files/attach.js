@@ -38,8 +38,10 @@ export function attachView(chat, files) {
     if (!wanted) byId('text').focus();
   });
   byId('attach').addEventListener('click', () => pick(null));
-  dropping(chat, files);
-  pasting(chat, files);
+  if (chat.p2p.enabled) {
+    dropping(chat, files);
+    pasting(chat, files);
+  }
   return pick;
 }
 

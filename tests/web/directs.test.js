@@ -59,3 +59,21 @@ test('a message in the outbox and in the record shows once, with its true state'
   const rows = talkRows(talkWith(talks, 'bob'), waiting, 'alice').filter((row) => row.kind === 'message');
   assert.deepEqual(rows.map((row) => row.state), ['queued', 'pending']);
 });
+
+test('a message that went straight across and by the server too is not called direct', () => {
+  const mine = (delivery) => recordOf(direct('1', 'alice', 'bob'), 'alice', delivery);
+  for (const linked of ['direct', 'relayed']) {
+    for (const mailed of ['queued', 'delivered', 'unknown']) {
+      assert.equal(mergeRecord(mine(linked), mine(mailed)).delivery, 'delivered');
+      assert.equal(mergeRecord(mine(mailed), mine(linked)).delivery, 'delivered');
+    }
+    assert.equal(mergeRecord(mine('copy'), mine(linked)).delivery, linked);
+  }
+  assert.equal(mergeRecord(mine('copy'), mine('queued')).delivery, 'queued');
+  assert.equal(mergeRecord(mine('delivered'), mine('copy')).delivery, 'delivered');
+  const got = (way) => recordOf(direct('1', 'bob', 'alice'), 'alice', way);
+  assert.equal(got(undefined).way, 'mailbox');
+  assert.equal(mergeRecord(got('direct'), got('mailbox')).way, 'mailbox');
+  assert.equal(mergeRecord(got('mailbox'), got('direct')).way, 'mailbox');
+  assert.equal(mergeRecord(got('direct'), got('direct')).way, 'direct');
+});

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { applyChannels, applyEvent, createModel, setMembers, totalUnread, unreadOf } from '../../www/js/core/model.js';
+import { applyChannels, applyEvent, createModel, liveDevices, setMembers, spelling, takePost, tidyPosts, totalUnread, unreadOf } from '../../www/js/core/model.js';
 import { mergePage } from '../../www/js/core/log.js';
+import { channelRows } from '../../www/js/core/timeline.js';
 
 const info = (channel, more = {}) => ({
   channel, private: false, joined: true, members_count: 2, head_seq: 0, read_seq: 0, unread: 0, ...more,
@@ -81,4 +82,37 @@ test('members come and go by events, in any spelling', () => {
 test('a reset reloads, and an event of tomorrow is no error', () => {
   assert.deepEqual(applyEvent(model(), { type: 'reset', reason: 'restarted' }), [{ do: 'reload' }]);
   assert.deepEqual(applyEvent(model(), { type: 'something_new' }), []);
+});
+
+test('presence tells which devices are there, and how a name is written', () => {
+  const one = model();
+  applyEvent(one, { type: 'presence', peer_id: 'Bob', active: true, online: true, last_seen: null, devices: ['d1'] });
+  assert.deepEqual(liveDevices(one, 'BOB'), ['d1']);
+  assert.equal(spelling(one, 'bob'), 'Bob');
+  applyEvent(one, { type: 'presence', peer_id: 'Bob', active: true, online: false, last_seen: null });
+  assert.deepEqual(liveDevices(one, 'bob'), []);
+  assert.deepEqual([liveDevices(one, 'nobody'), spelling(one, 'nobody')], [[], 'nobody']);
+});
+
+test('a post of a member stands at the end until the log has it, and not for ever', () => {
+  const one = model(info('general', { head_seq: 1 }));
+  const state = one.channels.get('general');
+  mergePage(state.log, [{ seq: 1, id: 'a', from: 'bob', message: 'first', timestamp: '2025-11-05T10:30:00.000Z' }], 1);
+  const post = (id, from = 'Bob') => ({ id, from, message: id, timestamp: '2025-11-05T10:30:01.000Z' });
+  takePost(one, 'general', post('early'), 0);
+  setMembers(one, 'general', [{ peer_id: 'bob', active: true, online: true, last_seen: null }]);
+  takePost(one, 'general', post('stranger', 'mallory'), 0);
+  takePost(one, 'general', post('b'), 0);
+  takePost(one, 'general', post('b'), 0);
+  takePost(one, 'general', post('c'), 10_000);
+  takePost(one, 'elsewhere', post('d'), 0);
+  const shown = () => channelRows(state, [], 'alice').filter((row) => row.kind === 'message').map((row) => `${row.id} ${row.state}`);
+  assert.deepEqual(shown(), ['a received', 'b post', 'c post']);
+  applyEvent(one, { ...said('general', 2, 'bob', 'b') });
+  assert.deepEqual(shown(), ['a received', 'b received', 'c post']);
+  assert.equal(tidyPosts(one, 20_000), true);
+  assert.deepEqual(state.posts.map(({ id }) => id), ['c']);
+  assert.equal(tidyPosts(one, 20_000), false);
+  assert.equal(tidyPosts(one, 40_000), true);
+  assert.deepEqual(shown(), ['a received', 'b received']);
 });

@@ -9,7 +9,7 @@
 import { liveDevices, spelling } from '../core/model.js';
 import { safetyNumber } from '../p2p/proof.js';
 import { get } from '../net/api.js';
-import { el, fill } from '../ui/dom.js';
+import { el, reconcile, setText } from '../ui/dom.js';
 import { icon } from '../ui/icons.js';
 import { bytes, lang, t, when } from '../ui/i18n.js';
 import { openDialog } from '../ui/overlay.js';
@@ -27,20 +27,22 @@ export function connectionDialog(chat, peer) {
   /** @type {Device[]} */
   let listed = [];
   const state = el('p', { attrs: { id: 'link-now' } });
+  const none = el('p', { class: 'muted' }, t('link.nodevices'));
   const list = el('ul', { class: 'device-list', attrs: { 'aria-label': t('link.devices') } });
-  let drawn = '';
-
   const draw = () => {
     const now = t(/** @type {Key} */ (`link.${chat.p2p.talkState(peer)}.long`));
     if (state.textContent !== now) state.textContent = now;
     const devices = devicesOf(chat, peer, listed);
-    const sig = JSON.stringify([devices, chat.p2p.publicKey, lang()]);
-    if (sig === drawn) return;
-    drawn = sig;
-    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.id : '';
-    fill(list, ...devices.map((device) => line(chat, peer, device)));
-    if (devices.length === 0) fill(list, el('li', { class: 'muted' }, t('link.nodevices')));
-    if (focused) /** @type {HTMLElement|null} */ (list.querySelector(`#${CSS.escape(focused)}`))?.focus();
+    none.hidden = devices.length > 0;
+    // A line stays as it is while somebody reads its number aloud; only the count of bytes goes on.
+    reconcile(list, devices.map((device) => {
+      const { link, lastSeen, ...rest } = device;
+      return { key: device.device, sig: JSON.stringify([rest, link?.state, link?.way, chat.p2p.publicKey, lang()]), device };
+    }), ({ device }) => line(chat, peer, device));
+    for (const { device, link } of devices) {
+      const count = list.querySelector(`[data-device="${device}"] .device-bytes`);
+      if (count && link) setText(count, ` · ${t('link.bytes', { sent: bytes(link.sent), received: bytes(link.received) })}`);
+    }
   };
   const ask = () => get('/chat/devices', { of: peer }).then((answer) => {
     listed = /** @type {import('../types.js').Devices} */ (answer).devices;
@@ -48,9 +50,9 @@ export function connectionDialog(chat, peer) {
   }, () => undefined);
 
   openDialog(t('link.title', { name }), () => [
-    state, list,
-    el('p', { class: 'hint' }, t('link.number.hint', { name })),
+    state, el('p', { class: 'hint' }, t('link.number.hint', { name })),
     window.isSecureContext ? null : el('p', { class: 'notice', attrs: { id: 'link-http' } }, t('link.http')),
+    list, none,
     el('details', { class: 'legend' }, el('summary', {}, t('link.legend')), el('dl', {}, ...LEGEND.flatMap((one) => [
       el('dt', { class: `state ${one}` }, icon(MARKS[one] ?? ''), t(`state.${one}`)),
       el('dd', {}, t(`state.${one}.long`)),
@@ -115,7 +117,7 @@ function line(chat, peer, device) {
       device.fresh ? el('span', { class: 'tag' }, t('link.new')) : null,
       device.verified ? el('span', { class: 'tag good' }, icon('check'), t('link.verified')) : null),
     el('p', { class: `device-state${up ? ' up' : ''}` }, up ? icon(link.way === 'direct' ? 'link' : 'relay') : null, state,
-      up ? el('span', { class: 'muted' }, ` · ${t('link.bytes', { sent: bytes(link.sent), received: bytes(link.received) })}`) : null),
+      up ? el('span', { class: 'muted device-bytes' }) : null),
     el('p', { class: 'muted device-key' }, t('link.key', { id: device.device.replace(/(.{8})(?=.)/g, '$1 ') })),
     ...numberNodes(chat, peer, device, label));
 }
@@ -133,9 +135,11 @@ function numberNodes(chat, peer, device, label) {
   const box = el('input', { attrs: { type: 'checkbox', id: `compared-${device.device}` } });
   box.checked = device.verified;
   box.addEventListener('change', () => void p2p.compared(peer, device.device, device.publicKey, box.checked));
-  return [
+  const nodes = [
     el('p', { class: 'safety-number', attrs: { role: 'group', 'aria-label': t('link.number.of', { label }) } },
       ...groups.map((group) => el('span', {}, group, ' '))),
     el('label', { class: 'check' }, box, el('span', {}, t('link.compared'))),
   ];
+  // Nobody compares the number of a device that isn't here.
+  return device.live || device.link?.state === 'up' ? nodes : [el('details', {}, el('summary', {}, t('link.number')), ...nodes)];
 }

@@ -44,7 +44,7 @@ function line(chat, device, reload) {
     }
   };
   return el('li', { class: 'device', data: { device: device.device } },
-    el('div', { class: 'device-head' }, icon('devices'), el('strong', {}, device.label), here ? el('span', { class: 'tag' }, t('devices.this')) : null,
+    el('div', { class: 'device-head' }, icon('devices'), el('strong', {}, device.label), here ? el('span', { class: 'tag good' }, t('devices.this')) : null,
       here ? null : el('button', { class: 'small', attrs: { type: 'button', 'aria-label': `${t('devices.remove')}: ${device.label}` }, on: { click: remove } }, t('devices.remove'))),
     el('p', { class: 'muted' }, device.live ? t('link.device.live') : t('link.device.away', { time: when('short', Date.parse(device.last_seen)) })),
     el('p', { class: 'muted device-key' }, t('link.key', { id: device.device.replace(/(.{8})(?=.)/g, '$1 ') })));

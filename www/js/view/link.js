@@ -71,10 +71,11 @@ function drawNotices(chat, strip, peer) {
       const label = known.label || t('link.unnamed');
       return el('div', { class: 'talk-notice', attrs: { role: 'status' } }, icon('devices'),
         el('p', {}, mine ? t('link.newdevice.mine', { label }) : t('link.newdevice', { name: spelling(model, known.peer), label })),
-        mine ? null : el('button', { class: 'small', attrs: { type: 'button' }, on: { click: () => connectionDialog(chat, known.peer) } }, t('link.compare')),
-        el('button', {
-          class: 'small quiet', attrs: { type: 'button' },
-          on: { click: () => void p2p.trust.mark(known, { notice: false }).then(() => chat.changed()) },
-        }, t('link.dismiss')));
+        el('div', { class: 'row' },
+          mine ? null : el('button', { class: 'small', attrs: { type: 'button' }, on: { click: () => connectionDialog(chat, known.peer) } }, t('link.compare')),
+          el('button', {
+            class: 'small quiet', attrs: { type: 'button' },
+            on: { click: () => void p2p.trust.mark(known, { notice: false }).then(() => chat.changed()) },
+          }, t('link.dismiss'))));
     }));
 }

@@ -59,8 +59,8 @@ pub(crate) enum Kind {
     Message { seq: u64, id: MessageId, from: PeerId, text: Safe },
     /// A channel's message that came directly, ahead of the log.
     Post { id: MessageId, from: PeerId, text: Safe, until: Instant },
-    /// A direct message. `exact` when its timestamp is the stored one.
-    Direct { direct: Box<Direct>, text: Safe, exact: bool },
+    /// A direct message.
+    Direct { direct: Box<Direct>, text: Safe },
     /// An own message on its way out.
     Mine { text: String, shown: Safe, state: Pending },
     /// Something that the program says.
@@ -258,7 +258,7 @@ impl Log {
     // ---- direct messages -------------------------------------------------------------------------------------
 
     /// A direct message is new, or was read from the store. Gives whether it is new here.
-    pub(crate) fn direct(&mut self, direct: Direct, exact: bool, now: Timestamp) -> bool {
+    pub(crate) fn direct(&mut self, direct: Direct, now: Timestamp) -> bool {
         if let Some(known) = self.find(&direct.from, &direct.id) {
             self.deliver_at(known, direct.delivery);
             return false;
@@ -268,7 +268,7 @@ impl Log {
         let index = self.items.iter().rposition(|item| !later(item)).map_or(0, |at| at + 1);
         let serial = self.serial();
         let text = Safe::text(&direct.message);
-        self.insert(index, serial, at, Kind::Direct { direct: Box::new(direct), text, exact });
+        self.insert(index, serial, at, Kind::Direct { direct: Box::new(direct), text });
         true
     }
 
@@ -302,10 +302,10 @@ impl Log {
         }
     }
 
-    /// The oldest direct message whose timestamp is the stored one: where an older page ends.
+    /// The oldest direct message: where an older page ends.
     pub(crate) fn oldest_direct(&self) -> Option<Box<Direct>> {
         self.items.iter().find_map(|item| match &item.kind {
-            Kind::Direct { direct, exact: true, .. } => Some(direct.clone()),
+            Kind::Direct { direct, .. } => Some(direct.clone()),
             _ => None,
         })
     }
@@ -325,7 +325,7 @@ impl Log {
         }
         self.start |= !full;
         for direct in page {
-            self.direct(direct, true, now);
+            self.direct(direct, now);
         }
     }
 
@@ -339,6 +339,13 @@ impl Log {
         self.insert(self.items.len(), serial, now, kind);
     }
 
+    /// Whether an own message is on its way, whose id isn't known yet.
+    pub(crate) fn is_sending(&self) -> bool {
+        let sending =
+            |item: &Item| matches!(&item.kind, Kind::Mine { state: Pending::Sending, .. });
+        self.items.iter().any(sending)
+    }
+
     /// Own messages that wait or are on their way.
     pub(crate) fn unsent(&self) -> usize {
         let unsent = |item: &&Item| {
@@ -349,9 +356,7 @@ impl Log {
 
     /// The next message to send, when none is on its way: one after the other, so that they keep their order.
     pub(crate) fn next_to_send(&mut self) -> Option<(u64, String)> {
-        let sending =
-            |item: &Item| matches!(&item.kind, Kind::Mine { state: Pending::Sending, .. });
-        if self.items.iter().any(sending) {
+        if self.is_sending() {
             return None;
         }
         self.items.iter_mut().find_map(|item| match &mut item.kind {

@@ -125,6 +125,8 @@ pub(crate) struct Model {
     sent: Sent,
     /// Deliveries of messages whose id isn't known here yet.
     early: VecDeque<(MessageId, Delivery)>,
+    /// It was asked who is there, for someone of whom nothing is known.
+    asks_people: bool,
     focused: bool,
     mouse: bool,
     /// Ctrl-C was pressed, and there is unsent text.
@@ -153,6 +155,7 @@ impl Model {
             lobby: Editor::default(),
             sent: Sent::default(),
             early: VecDeque::new(),
+            asks_people: false,
             focused: true,
             mouse: true,
             warned: false,
@@ -289,6 +292,7 @@ impl Model {
         // A talk is shown under the spelling that it has already.
         let place = room.place.clone();
         if let Place::Talk(person) = &place {
+            self.meet(person);
             self.ask(Effect::Connect(person.clone()));
         }
         self.open = Some(place);

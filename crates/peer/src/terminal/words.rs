@@ -209,7 +209,11 @@ impl Words {
             _ => (self.file_there, Tone::Plain),
         };
         let values = [("file", name.as_str()), ("name", status.offer.to.as_str())];
-        (fill(text, &values), tone)
+        let text = fill(text, &values);
+        match &status.trouble {
+            Some(trouble) => (format!("{text} ({})", Safe::line(trouble)), tone),
+            None => (text, tone),
+        }
     }
 
     /// Why something could not be done.

@@ -102,7 +102,7 @@ impl Model {
         let (from, id) = (direct.from.clone(), direct.id.clone());
         let watched = self.is_watched(&place);
         let room = self.room_or_new(&place);
-        let new = room.log.loaded == Loaded::No || room.log.direct(direct, true, now.wall);
+        let new = room.log.loaded == Loaded::No || room.log.direct(direct, now.wall);
         if room.anchor.is_none() {
             room.log.trim();
         }
@@ -140,11 +140,19 @@ impl Model {
             let reason = fill(self.words().failed, &[("reason", Safe::line(reason).as_str())]);
             self.say(format!("{to}: {reason}"), Tone::Wrong, now);
         }
-        if !known {
-            if self.early.len() == EARLY {
-                self.early.pop_front();
-            }
-            self.early.push_back((id.clone(), delivery));
+        if known {
+            return;
+        }
+        if self.early.len() == EARLY {
+            self.early.pop_front();
+        }
+        self.early.push_back((id.clone(), delivery));
+        // Perhaps another program writes through this peer.
+        if let Some(room) = self.room_mut(&place)
+            && !room.log.is_sending()
+        {
+            room.log.outdated();
+            self.load();
         }
     }
 
@@ -185,6 +193,16 @@ impl Model {
             room.joined = joined;
             // Its counts and its private mark.
             self.ask(Effect::Channels { all: self.all });
+        } else if joined {
+            self.meet(peer);
+        }
+    }
+
+    /// Asks who is there, unless it is known that this person is.
+    pub(super) fn meet(&mut self, person: &PeerId) {
+        let there = self.people.get(person).is_some_and(|known| known.online);
+        if !there && !std::mem::replace(&mut self.asks_people, true) {
+            self.ask(Effect::People);
         }
     }
 

@@ -115,7 +115,7 @@ impl Model {
                         route: None,
                         delivery: Some(delivery.unwrap_or(Delivery::Sending)),
                     };
-                    room.log.direct(direct, false, now.wall);
+                    room.log.direct(direct, now.wall);
                 }
                 self.touch(&place);
             }
@@ -263,6 +263,7 @@ impl Model {
     }
 
     fn everybody(&mut self, result: Result<Vec<Presence>, PeerError>, now: Now) {
+        self.asks_people = false;
         match result {
             Ok(people) => {
                 for presence in &people {

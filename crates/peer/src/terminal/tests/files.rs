@@ -28,6 +28,7 @@ fn file(byte: u8, direction: Direction, state: FileState) -> FileStatus {
         direction,
         way: Some(Way::Direct),
         state,
+        trouble: None,
     }
 }
 
@@ -107,6 +108,15 @@ fn an_end_becomes_a_line_of_the_talk() {
         desk.shows(&format!("15:00 {text}"));
     }
     desk.hides("F7");
+}
+
+#[test]
+fn what_went_wrong_on_this_device_is_told() {
+    let mut desk = desk(WIDE);
+    desk.event(offered(1));
+    let mut failed = file(1, Direction::Incoming, FileState::Cancelled(CancelReason::Failed));
+    failed.trouble = Some("/tmp is\u{1b} full".into());
+    desk.event(Event::File(failed)).shows("a disk or a program failed").shows("(/tmp is␛ full)");
 }
 
 #[test]

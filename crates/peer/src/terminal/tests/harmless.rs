@@ -78,6 +78,7 @@ fn no_text_of_others_can_control_the_terminal() {
         direction: Direction::Incoming,
         way: Some(Way::Direct),
         state,
+        trouble: None,
     };
     desk.event(Event::File(status(FileState::Offered)));
     assert_harmless(&desk);
@@ -217,6 +218,7 @@ fn live(desk: &mut Desk, happens: Happens, seq: u64) {
                 direction: Direction::Incoming,
                 way: None,
                 state,
+                trouble: None,
             }))
         }
     };

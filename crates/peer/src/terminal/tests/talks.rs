@@ -80,6 +80,31 @@ fn a_delivery_that_is_told_before_the_message_has_its_id_is_not_lost() {
 }
 
 #[test]
+fn a_message_that_another_program_wrote_through_this_peer_appears() {
+    let mut desk = desk();
+    desk.asked();
+    told(&mut desk, "b1", Delivery::Delivered(Route::Direct));
+    assert_eq!(desk.asked(), [Effect::Talk { with: peer("bob"), before: None }]);
+    let mut other = direct("alice", "bob", 0, "from a script");
+    other.delivery = Some(Delivery::Delivered(Route::Direct));
+    desk.outcome(Outcome::Talk { with: peer("bob"), older: false, result: Ok(vec![other]) });
+    desk.shows("you: from a script · direct");
+}
+
+#[test]
+fn who_is_there_is_asked_when_someone_unknown_appears() {
+    let mut desk = Desk::new(WIDE);
+    let joins = |name: &str| Event::Membership {
+        channel: channel("general"),
+        peer: peer(name),
+        joined: true,
+    };
+    desk.event(joins("dave")).event(joins("erin")).event(joins("bob"));
+    assert_eq!(desk.asked(), [Effect::People], "once, and not for those who are known to be there");
+    desk.shows("#general · 6 members");
+}
+
+#[test]
 fn a_page_that_was_read_before_never_takes_a_delivery_back() {
     let mut desk = desk();
     sent(&mut desk, "hello", "a1");

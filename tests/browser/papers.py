@@ -27,6 +27,17 @@ GATE = """
 }
 """
 
+# Remembers the page's links, so that a test can break them.
+LINKS = """
+window.__links = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...options) {
+    super(...options);
+    window.__links.push(this);
+  }
+};
+"""
+
 # The system's drag or paste as the page sees it.
 CARRY = """
 (files) => {

@@ -6,7 +6,7 @@ import struct
 import pytest
 from playwright.sync_api import expect
 
-from papers import CARRY, GATE, MIB, choose, moved, noise, paper, phase, png, press, row, saved, stage
+from papers import CARRY, GATE, LINKS, MIB, choose, moved, noise, paper, phase, png, press, row, saved, stage
 from people import PASSWORD, PATIENCE_MS, eventually
 from test_looks import audit
 
@@ -142,6 +142,24 @@ def test_a_receiver_that_reloads_goes_on_where_it_was(pair):
     expect(row(ben, "film.mkv")).to_have_attribute("data-from", str(6 * MIB))
     expect(row(ana, "film.mkv")).to_have_attribute("data-from", str(6 * MIB))
     expect(row(ben, "film.mkv")).to_contain_text("resumed at 6.3 MB")
+    ana.page.evaluate("window.__gate.open()")
+    stage(ana, "film.mkv", "done")
+    assert saved(ben, "film.mkv") == content
+
+
+def test_a_link_that_breaks_costs_nothing_but_time(pair):
+    ana, ben = pair()
+    ana.context.add_init_script(LINKS)
+    ana.page.reload()
+    content = noise(12 * MIB)
+    ana.page.evaluate(GATE, 6)
+    choose(ana, paper("film.mkv", content))
+    press(ben, "Accept", "film.mkv")
+    eventually(lambda: moved(ben, "film.mkv") == 0.5)
+    assert ana.page.evaluate("window.__links.map((link) => link.close()).length") > 0
+    phase(ana, "film.mkv", "away")
+    # The new link carries on, with no word from anybody.
+    expect(row(ben, "film.mkv")).to_have_attribute("data-from", str(6 * MIB), timeout=2 * PATIENCE_MS)
     ana.page.evaluate("window.__gate.open()")
     stage(ana, "film.mkv", "done")
     assert saved(ben, "film.mkv") == content

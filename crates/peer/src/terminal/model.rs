@@ -28,6 +28,8 @@ use crate::event::{Delivery, Event};
 
 /// How long a notice stays.
 const NOTICE: Duration = Duration::from_secs(10);
+/// The time between two rings of the bell.
+const BELL: Duration = Duration::from_secs(2);
 /// Deliveries that are told before the message's own call came back.
 const EARLY: usize = 64;
 
@@ -125,6 +127,10 @@ pub(crate) struct Model {
     sent: Sent,
     /// Deliveries of messages whose id isn't known here yet.
     early: VecDeque<(MessageId, Delivery)>,
+    /// What the tracker knows could not be read.
+    missed: bool,
+    /// When the bell rang last.
+    rang: Option<Instant>,
     /// It was asked who is there, for someone of whom nothing is known.
     asks_people: bool,
     focused: bool,
@@ -155,6 +161,8 @@ impl Model {
             lobby: Editor::default(),
             sent: Sent::default(),
             early: VecDeque::new(),
+            missed: false,
+            rang: None,
             asks_people: false,
             focused: true,
             mouse: true,
@@ -215,6 +223,14 @@ impl Model {
 
     fn say(&mut self, text: impl Into<String>, tone: Tone, now: Now) {
         self.notice = Some(Notice { text: text.into(), tone, until: now.instant + NOTICE });
+    }
+
+    /// Rings, but not for every message of many.
+    fn ring(&mut self, now: Now) {
+        if self.rang.is_none_or(|rang| rang + BELL <= now.instant) {
+            self.rang = Some(now.instant);
+            self.ask(Effect::Bell);
+        }
     }
 
     // ---- rooms -----------------------------------------------------------------------------------------------

@@ -74,6 +74,8 @@ impl Model {
         let was = std::mem::replace(&mut self.connection, Connection::Online);
         if was == Connection::Offline {
             self.say(self.words().back_online, Tone::Plain, now);
+        }
+        if was == Connection::Offline || self.missed {
             self.reload();
         }
     }
@@ -89,6 +91,7 @@ impl Model {
 
     /// Reads anew what the tracker knows, and what is missing of the open conversation.
     fn reload(&mut self) {
+        self.missed = false;
         self.ask(Effect::Channels { all: self.all });
         self.ask(Effect::Talks);
         self.ask(Effect::People);
@@ -117,7 +120,7 @@ impl Model {
                     let text = fill(self.words().message_from, &[("name", other.as_str())]);
                     self.say(text, Tone::Plain, now);
                 }
-                self.ask(Effect::Bell);
+                self.ring(now);
             }
         }
         self.touch(&place);
@@ -248,7 +251,7 @@ impl Model {
             if !watched {
                 room.unread += 1;
                 self.say(format!("{text}: {}", words.file_answer), Tone::Warning, now);
-                self.ask(Effect::Bell);
+                self.ring(now);
             }
         }
     }

@@ -203,7 +203,11 @@ impl Model {
     fn channels(&mut self, all: bool, result: Result<Vec<Channel>, PeerError>, now: Now) {
         let channels = match result {
             Ok(channels) => channels,
-            Err(error) => return self.complain(&error, now),
+            Err(error) => {
+                self.missed = true;
+                self.fail_sheet(&About::Channels, &error, now);
+                return;
+            }
         };
         for channel in &channels {
             self.room_or_new(&Place::Channel(channel.channel.clone())).update(channel);
@@ -272,8 +276,10 @@ impl Model {
                 let rows = sheet::people(&people, &self.me, self.words());
                 self.fill_sheet(&About::People, rows);
             }
-            // What is known already is listed.
-            Err(error) => self.fail_sheet(&About::People, &error, now),
+            Err(error) => {
+                self.missed = true;
+                self.fail_sheet(&About::People, &error, now);
+            }
         }
     }
 
@@ -330,8 +336,9 @@ impl Model {
     }
 
     fn fail_sheet(&mut self, about: &About, error: &PeerError, now: Now) {
-        self.sheet.take_if(|sheet| sheet.about == *about && sheet.loading);
-        if self.connection != Connection::Offline {
+        let waited = self.sheet.take_if(|sheet| sheet.about == *about && sheet.loading).is_some();
+        // Without a connection, only what someone waited for is worth a word.
+        if waited || self.connection == Connection::Online {
             self.complain(error, now);
         }
     }

@@ -213,6 +213,20 @@ fn a_conversation_that_could_not_be_read_is_read_once_the_tracker_is_back() {
 }
 
 #[test]
+fn what_could_not_be_read_at_the_start_is_read_once_connected() {
+    let mut desk = Desk::bare("C", WIDE);
+    let gone = || crate::peer::PeerError::Unreachable("x".into());
+    desk.outcome(Outcome::Channels { all: false, result: Err(gone()) });
+    desk.hides("can't be reached").asked();
+    desk.event(Event::Online);
+    assert!(desk.asked().contains(&Effect::Channels { all: false }));
+    desk.event(Event::Online);
+    assert_eq!(desk.asked(), []);
+    desk.enters("/channels").outcome(Outcome::Channels { all: true, result: Err(gone()) });
+    desk.hides("Loading").shows("the server can't be reached");
+}
+
+#[test]
 fn the_mouse_can_be_left_to_the_terminal() {
     let mut desk = Desk::new(WIDE);
     desk.enters("/mouse").shows("The mouse belongs to the terminal");

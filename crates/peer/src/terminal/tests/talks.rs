@@ -167,11 +167,15 @@ fn a_message_in_another_conversation_is_told_counted_and_rings() {
     desk.event(Event::Direct(direct("bob", "alice", 1, "psst")));
     assert_eq!(desk.asked(), [Effect::Bell]);
     desk.shows("Message from bob").shows("● bob     mailbox 1");
+    desk.event(Event::Direct(direct("bob", "alice", 1, "psst")));
+    desk.event(Event::Direct(direct("bob", "alice", 2, "psst!")));
+    assert_eq!(desk.asked(), [], "it doesn't ring for each of many");
     desk.control('n');
     assert_eq!(desk.model.open, Some(Place::Talk(peer("bob"))));
-    let result = Ok(vec![direct("bob", "alice", 0, "old"), direct("bob", "alice", 1, "psst")]);
+    let texts = ["old", "psst", "psst!"].iter().zip(0..);
+    let result = Ok(texts.map(|(text, minute)| direct("bob", "alice", minute, text)).collect());
     desk.outcome(Outcome::Talk { with: peer("bob"), older: false, result });
-    desk.hides("mailbox 1");
+    desk.hides("mailbox 1").hides("mailbox 3");
     let rows = desk.rows();
     let new = rows.iter().position(|row| row.contains("── new ")).unwrap();
     assert!(rows[new + 1].contains("psst") && rows[new - 1].contains("old"));

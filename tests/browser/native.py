@@ -19,10 +19,10 @@ class Native:
         self.name, self.home = name, home
         home.mkdir(parents=True, exist_ok=True)
         self._command = [
-            *prefix, str(binary("peer")), "--server", url, "--user", name, "--data-dir", home / "data", "--downloads", home / "downloads",
-            "--accept-files", *flags, "listen", "--json", "--commands",
+            *prefix, str(binary("peer")), "listen", "--json", "--commands", "--accept-files", "--log-format", "text", "--server", url,
+            "--user", name, "--data-dir", home / "data", "--downloads", home / "downloads", *flags,
         ]
-        self._env = {"PATH": os.environ["PATH"], "HOME": str(home), "PEER_PASSWORD": PASSWORD, "RUST_LOG": os.environ.get("PEER_LOG", "info")}
+        self._env = {"PATH": os.environ["PATH"], "HOME": str(home), "CHAT_PASSWORD": PASSWORD, "LOG_LEVEL": os.environ.get("PEER_LOG", "info")}
         self._numbers = itertools.count(1)
         self._changed = threading.Condition()
         self.events = []

@@ -84,6 +84,7 @@ impl<'a> Setup<'a> {
             None => Recipe::new(binary("peer"), &self.home),
         };
         let mut recipe = recipe
+            .args(["listen", "--json", "--commands", "--log-format", "text"])
             .args(["--server", &self.server, "--user", &self.name, "--data-dir", "data"])
             .args(["--downloads", "downloads"]);
         if self.host.is_none() {
@@ -91,10 +92,9 @@ impl<'a> Setup<'a> {
         }
         let recipe = recipe
             .args(&self.flags)
-            .args(["listen", "--json", "--commands"])
-            .env("PEER_PASSWORD", PASSWORD)
+            .env("CHAT_PASSWORD", PASSWORD)
             .env("HOME", self.home.to_str().unwrap())
-            .env("RUST_LOG", std::env::var("PEER_LOG").unwrap_or_else(|_| "info".to_owned()))
+            .env("LOG_LEVEL", std::env::var("PEER_LOG").unwrap_or_else(|_| "info".to_owned()))
             .talking();
         let native = Native::of(self.name, Program::launch("peer", recipe), self.home);
         native.online(0).await;

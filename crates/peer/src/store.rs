@@ -8,7 +8,7 @@
 //! - [`direct`]: direct messages and the outbox.
 //! - [`devices`]: devices that partners were seen with.
 //! - [`places`]: how far a listener has come, in a file of its own.
-//! - [`transfers`]: files.
+//! - [`transfers`]: files under way, and those that were received.
 
 pub mod devices;
 pub mod direct;

@@ -26,8 +26,8 @@ pub struct Incoming {
 pub enum Said {
     /// The bytes since the last piece are this piece, and should have this digest.
     Piece(u64, Digest),
-    /// That was all, and fits.
-    End,
+    /// That was all, and fits: the digest over all pieces.
+    End(Digest),
     /// Nothing that this version knows.
     Nothing,
 }
@@ -91,7 +91,7 @@ impl Incoming {
                     return Err(Violation::Digest);
                 }
                 self.ended = true;
-                Ok(Said::End)
+                Ok(Said::End(sha256))
             }
         }
     }

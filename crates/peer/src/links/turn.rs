@@ -27,7 +27,7 @@ mod message;
 mod peers;
 mod relays;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::net::SocketAddr;
 

@@ -25,6 +25,8 @@ const MARGIN: Duration = Duration::from_secs(60);
 const LIFETIMES: std::ops::RangeInclusive<u32> = 4..=3600;
 /// An allocation of which the server has spoken so recently is not asked about.
 const FRESH: Duration = Duration::from_secs(5);
+/// A server may need this until the port of an address that was given back is free.
+const CLEARING: Duration = Duration::from_secs(2);
 /// How long the server is given to confirm that an allocation is given back.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -49,9 +51,11 @@ pub(super) enum End {
 }
 
 enum Stage {
-    /// An address is asked for. `freed`: an earlier one was given back first.
+    /// An address is asked for. `freed`: an earlier one was given back first. `again`: when it is asked for, if no
+    /// request is under way.
     Allocating {
         freed: bool,
+        again: Option<Instant>,
     },
     Allocated {
         relayed: SocketAddr,
@@ -107,7 +111,7 @@ impl Client {
             server,
             credentials,
             auth: None,
-            stage: Stage::Allocating { freed: false },
+            stage: Stage::Allocating { freed: false, again: None },
             v6: false,
             pending: Vec::new(),
             peers: Peers::default(),
@@ -237,6 +241,10 @@ impl Client {
                     self.ask(kind, 0, now);
                 }
             }
+            Stage::Allocating { again: Some(at), .. } if now >= at => {
+                self.stage = Stage::Allocating { freed: true, again: None };
+                self.ask(Kind::Allocate, 0, now);
+            }
             Stage::Allocating { .. } | Stage::Closing { .. } => {}
         }
         let mut at = 0;
@@ -260,7 +268,7 @@ impl Client {
     pub(super) fn timeout(&self) -> Option<Instant> {
         let own = match self.stage {
             Stage::Over(_) => return None,
-            Stage::Allocating { .. } => None,
+            Stage::Allocating { again, .. } => again,
             Stage::Closing { until } => Some(until),
             Stage::Allocated { renewed, ends, .. } => {
                 let own = if self.refreshing() { ends } else { renewed.min(ends) };
@@ -314,9 +322,12 @@ impl Client {
     fn answered(&mut self, pending: Pending, answer: Answer, now: Instant) {
         match answer {
             Answer::Challenge { stale, realm, nonce } => {
-                let nonces = pending.nonces + 1;
-                if nonces > NONCES_MAX || (pending.signed && !stale) {
+                if pending.signed && !stale {
                     return self.refused(pending.kind, Failure::Credentials, now);
+                }
+                let nonces = pending.nonces + 1;
+                if nonces > NONCES_MAX {
+                    return self.refused(pending.kind, Failure::Nonsense, now);
                 }
                 self.auth = Some(Auth::new(&self.credentials, realm, nonce));
                 self.ask(pending.kind, nonces, now);
@@ -357,10 +368,10 @@ impl Client {
                 self.ask(Kind::Allocate, 0, now);
             }
             (Kind::Allocate, Failure::Mismatch)
-                if matches!(self.stage, Stage::Allocating { freed: false }) =>
+                if matches!(self.stage, Stage::Allocating { freed: false, .. }) =>
             {
                 // A program that ended without a word had this port before.
-                self.stage = Stage::Allocating { freed: true };
+                self.stage = Stage::Allocating { freed: true, again: None };
                 self.ask(Kind::Free, 0, now);
             }
             (Kind::Allocate, failure) => self.fail(failure),
@@ -420,7 +431,10 @@ impl Client {
     fn freed(&mut self, now: Instant) {
         match self.stage {
             Stage::Closing { .. } => self.over(End::Closed),
-            Stage::Allocating { .. } => self.ask(Kind::Allocate, 0, now),
+            Stage::Allocating { .. } => {
+                let again = Some(now + CLEARING);
+                self.stage = Stage::Allocating { freed: true, again };
+            }
             Stage::Allocated { .. } | Stage::Over(_) => {}
         }
     }

@@ -34,7 +34,7 @@ const CHANNEL_RENEWED: Duration = Duration::from_secs(540);
 const CHANNEL_ENDS: Duration = Duration::from_secs(600);
 /// The number of a channel that has ended means nobody else before this.
 const CHANNEL_RESTS: Duration = Duration::from_secs(300);
-/// A server that refused an address is not asked about it again before this.
+/// A server that refused an address or a channel is not asked about it again before this.
 const FORBIDDEN: Duration = Duration::from_secs(60);
 
 /// How a datagram goes to a peer.
@@ -76,9 +76,10 @@ enum Hold {
         since: Instant,
         renewing: bool,
     },
-    /// It has ended, or may have.
+    /// It has ended, or may have. Its number is kept for the peer; `again`: when it may be asked for.
     Resting {
         until: Instant,
+        again: Instant,
     },
 }
 
@@ -116,30 +117,28 @@ impl Peers {
             Standing::Forbidden { .. } => return Way::None,
             Standing::Granted { .. } => {}
         }
-        let count = permission.count(to.port());
-        let known = self.channels.iter_mut().find(|channel| channel.peer == to);
-        match known {
-            Some(channel) => {
-                channel.used = now;
-                match channel.hold {
-                    Hold::Bound { since, .. } if now < since + CHANNEL_ENDS => {
-                        Way::Channel(channel.number)
-                    }
-                    Hold::Resting { .. } if count >= BUSY => {
-                        // The peer gets the same number again: it may still be bound to it.
-                        channel.hold = Hold::Asked;
-                        permission.recount(to.port());
-                        Way::Indication { bind: Some(channel.number) }
-                    }
-                    _ => Way::Indication { bind: None },
-                }
+        let mut known = self.channels.iter_mut().find(|channel| channel.peer == to);
+        if let Some(channel) = &mut known {
+            channel.used = now;
+            if channel.usable(now) {
+                return Way::Channel(channel.number);
             }
-            None if count >= BUSY => {
-                permission.recount(to.port());
-                Way::Indication { bind: self.new_channel(to, now) }
-            }
-            None => Way::Indication { bind: None },
         }
+        if permission.count(to.port()) < BUSY {
+            return Way::Indication { bind: None };
+        }
+        let bind = match known {
+            None => self.new_channel(to, now),
+            Some(channel) => match channel.hold {
+                Hold::Resting { again, .. } if now >= again => {
+                    // The peer gets the same number again: it may still be bound to it.
+                    channel.hold = Hold::Asked;
+                    Some(channel.number)
+                }
+                _ => None,
+            },
+        };
+        Way::Indication { bind }
     }
 
     /// Keeps a datagram until there is a permission. What is too much is dropped.
@@ -197,7 +196,8 @@ impl Peers {
     /// There is none; or there was one, and it was not renewed.
     pub(super) fn unbound(&mut self, number: u16, now: Instant) {
         if let Some(channel) = self.channel(number) {
-            channel.hold = Hold::Resting { until: now + CHANNEL_ENDS + CHANNEL_RESTS };
+            let until = now + CHANNEL_ENDS + CHANNEL_RESTS;
+            channel.hold = Hold::Resting { until, again: now + FORBIDDEN };
         }
     }
 
@@ -231,7 +231,7 @@ impl Peers {
                 }
                 Hold::Bound { since, .. } => {
                     let until = *since + CHANNEL_ENDS + CHANNEL_RESTS;
-                    channel.hold = Hold::Resting { until };
+                    channel.hold = Hold::Resting { until, again: now };
                     true
                 }
                 Hold::Resting { .. } | Hold::Asked => false,
@@ -299,18 +299,18 @@ impl Permission {
         }
         1
     }
-
-    fn recount(&mut self, port: u16) {
-        self.sent.retain(|(known, _)| *known != port);
-    }
 }
 
 impl Channel {
+    fn usable(&self, now: Instant) -> bool {
+        matches!(self.hold, Hold::Bound { since, .. } if now < since + CHANNEL_ENDS)
+    }
+
     fn deadline(&self) -> Option<Instant> {
         match self.hold {
             Hold::Asked | Hold::Bound { renewing: true, .. } => None,
             Hold::Bound { since, .. } => Some(since + CHANNEL_RENEWED),
-            Hold::Resting { until } => Some(until),
+            Hold::Resting { until, .. } => Some(until),
         }
     }
 }

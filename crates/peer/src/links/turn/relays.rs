@@ -85,14 +85,18 @@ impl Relays {
         datagram: &'a [u8],
         now: Instant,
     ) -> Received<'a> {
+        let mut closing = false;
         for client in &mut self.closing {
             if client.local() == local && client.server() == from {
                 client.receive(datagram, now);
+                closing = true;
             }
         }
         self.closing.retain(|client| client.end().is_none());
         let ours = |relay: &&mut Relay| relay.local == local && relay.server.addr == from;
-        let Some(relay) = self.relays.iter_mut().find(ours) else { return Received::Foreign };
+        let Some(relay) = self.relays.iter_mut().find(ours) else {
+            return if closing { Received::Taken } else { Received::Foreign };
+        };
         let State::Live(client) = &mut relay.state else { return Received::Taken };
         let received = match client.receive(datagram, now) {
             Incoming::Data { relayed, from, datagram } => {

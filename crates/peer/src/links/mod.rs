@@ -1,22 +1,50 @@
 //! Direct links to other devices.
 //!
-//! One task, the engine, owns the UDP sockets and all connections (str0m is sans-IO). A [`Links`] handle tells
-//! it what is wanted; [`LinkEvent`]s tell what happened.
+//! One thread, the engine, owns the UDP sockets and all connections (str0m is sans-IO). A [`Links`] handle tells
+//! it what is wanted; [`LinkEvent`]s tell what happened. `docs/p2p.md` tells the protocol.
+//!
+//! # Layout
+//! - [`handle`]: [`Links`], the front.
+//! - [`engine`]: moves bytes between sockets, connections and handles.
+//! - [`pairing`]: signals and connection of one other device.
+//! - [`session`]: the signals: numbers, offers, repetitions.
+//! - [`proof`], [`sdp`], [`candidate`]: what the signals say, and who signed it.
+//! - [`connection`]: one link over str0m; [`frames`], [`files`] and [`file`]: its channels; [`window`]: how much of
+//!   them is under way.
+//! - [`sockets`], [`interfaces`]: UDP.
+//! - [`stun`], [`turn`]: how this device looks from outside, and ways through a relay.
 
+mod candidate;
+mod connection;
+mod engine;
+mod file;
+mod files;
+mod frames;
+mod handle;
+mod interfaces;
+mod pairing;
+mod proof;
+mod sdp;
+mod session;
+mod shared;
+mod sockets;
 #[allow(dead_code, unused_imports, reason = "the engine plugs it in next")]
 mod stun;
 #[allow(dead_code, unused_imports, reason = "the engine plugs it in next")]
 mod turn;
+mod window;
 
+pub use file::{FileChannel, FileMessage};
+pub use handle::Links;
+
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::sync::mpsc;
-use wire::p2p::{FileControl, FileId, Frame};
-use wire::signal::{SendSignal, Signalling};
+use wire::p2p::{FileId, Frame};
+use wire::signal::SendSignal;
 use wire::{DeviceId, PeerId};
 
 use crate::identity::DeviceKey;
@@ -45,6 +73,12 @@ impl Hash for Remote {
     }
 }
 
+impl fmt::Display for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.peer, self.device)
+    }
+}
+
 /// Which way a link goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Way {
@@ -69,6 +103,8 @@ pub struct Settings {
     pub idle: Duration,
     /// Links at most.
     pub links_max: usize,
+    /// Only ways through a TURN server are offered and taken: the other side never learns this machine's addresses.
+    pub relay_only: bool,
     /// What `hello` says of this program.
     pub agent: String,
 }
@@ -112,7 +148,7 @@ pub enum LinkEvent {
         /// Which way.
         way: Way,
     },
-    /// A link is gone. A wanted one is tried again by itself.
+    /// A link is gone. A wanted one is tried again by itself, unless the other side closed it on purpose.
     Down {
         /// To which device.
         remote: Remote,
@@ -146,109 +182,3 @@ pub enum LinkEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is no direct link now")]
 pub struct NotLinked;
-
-/// What goes over a file's channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FileMessage {
-    /// The file's bytes.
-    Data(Bytes),
-    /// What is said about them.
-    Control(FileControl),
-}
-
-/// A file's data channel. Dropping it closes it.
-#[derive(Debug)]
-pub struct FileChannel {}
-
-impl FileChannel {
-    /// Sends a message; waits while too much is buffered.
-    ///
-    /// # Errors
-    /// [`NotLinked`] when the channel is closed.
-    pub async fn send(&mut self, _message: FileMessage) -> Result<(), NotLinked> {
-        todo!()
-    }
-
-    /// The next message; `None` when the channel is closed.
-    pub async fn recv(&mut self) -> Option<FileMessage> {
-        todo!()
-    }
-}
-
-/// All links of this device. Cheap to clone; the engine ends when the last clone is gone.
-#[derive(Debug, Clone)]
-pub struct Links {}
-
-impl Links {
-    /// Binds the sockets and starts the engine.
-    ///
-    /// # Errors
-    /// When the port can't be had.
-    pub async fn start(_settings: Settings) -> std::io::Result<(Self, mpsc::Receiver<LinkEvent>)> {
-        todo!()
-    }
-
-    /// Where the sockets are bound now, the most useful for others first. The first one goes into `/submit-info`.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        todo!()
-    }
-
-    /// Which servers help from now on.
-    pub fn set_ice(&self, _servers: IceServers) {
-        todo!()
-    }
-
-    /// A link to this device is wanted, and tried again until [`Self::forget`]. One that is closed for being idle
-    /// is wanted no more.
-    pub fn connect(&self, _remote: &Remote) {
-        todo!()
-    }
-
-    /// A link to this device is no longer wanted: it isn't live, or is gone. An existing link is closed.
-    pub fn forget(&self, _remote: &Remote) {
-        todo!()
-    }
-
-    /// Takes a signal from the tracker.
-    pub fn signal(&self, _signal: Signalling) {
-        todo!()
-    }
-
-    /// Sends a frame; waits while too much is buffered.
-    ///
-    /// # Errors
-    /// [`NotLinked`] when there is no link.
-    pub async fn send(&self, _remote: &Remote, _frame: &Frame) -> Result<(), NotLinked> {
-        todo!()
-    }
-
-    /// Opens a channel for a file.
-    ///
-    /// # Errors
-    /// [`NotLinked`] when there is no link.
-    pub async fn open_file(
-        &self,
-        _remote: &Remote,
-        _file: FileId,
-    ) -> Result<FileChannel, NotLinked> {
-        todo!()
-    }
-
-    /// The links that are up.
-    pub fn up(&self) -> Vec<(Remote, Way)> {
-        todo!()
-    }
-
-    /// Measures the round trip to a device over its link (`ping`, `pong`).
-    ///
-    /// # Errors
-    /// [`NotLinked`] when there is no link, or it ends meanwhile.
-    pub async fn ping(&self, _remote: &Remote) -> Result<Duration, NotLinked> {
-        todo!()
-    }
-
-    /// Says `bye` on all links and ends the engine.
-    pub async fn close(self) {
-        todo!()
-    }
-}

@@ -1,0 +1,354 @@
+//! One connection to another device: ICE, DTLS, SCTP (all of them str0m), the data channels, and when it ends.
+//!
+//! Sans-IO like str0m: datagrams and time come in, datagrams and [`Happening`]s come out. Every change is followed
+//! by polling until str0m has nothing more to say ([`Connection::drain`]), as it demands.
+
+mod build;
+mod channels;
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use str0m::channel::ChannelId;
+use str0m::net::Transmit;
+use str0m::{Candidate, CandidateKind, Event, Input, Output, Rtc, RtcError};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use wire::p2p::{FileId, Frame};
+
+use super::Way;
+use super::file::FileChannel;
+use super::file::{FileChannels, FileMessage};
+use super::files::Files;
+use super::frames::{Frames, Violation};
+use super::window::Window;
+
+pub(super) use build::{Built, Described};
+
+/// A connection without a working path is given up after this.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Addresses that one connection takes datagrams from at most. A device has a few; who has many invents them.
+const SOURCES: usize = 64;
+
+/// Where datagrams go.
+pub(super) trait Net {
+    /// Sends one, or drops it: the network might have, too.
+    fn send(&mut self, source: SocketAddr, destination: SocketAddr, datagram: &[u8]);
+}
+
+/// What a call may need.
+pub(super) struct Scene<'a> {
+    pub(super) now: Instant,
+    pub(super) net: &'a mut dyn Net,
+    pub(super) happened: &'a mut Vec<Happening>,
+}
+
+/// What happened on a connection.
+#[derive(Debug)]
+pub(super) enum Happening {
+    /// Both sides have said hello.
+    Up(Way),
+    /// It goes another way now.
+    Way(Way),
+    /// A frame, of so many bytes.
+    Frame(Frame, usize),
+    /// The other side opened a file's channel.
+    File(FileId, FileChannel),
+}
+
+/// Why a connection has ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum End {
+    /// The other side closed it on purpose.
+    #[error("the other side said bye")]
+    Bye,
+    /// It carried nothing for long.
+    #[error("it carried nothing for long")]
+    Idle,
+    /// The path, or the other side, is gone.
+    #[error("no path to the other side any more")]
+    Lost,
+    /// The other side closed what carries the link.
+    #[error("the other side closed the connection")]
+    Closed,
+    /// It ends at another certificate than the one that was signed.
+    #[error("the connection ends at another certificate than the signed one")]
+    Forged,
+    /// The other side broke the rules.
+    #[error("the other side broke the rules: {0}")]
+    Violation(#[from] Violation),
+    /// str0m gave up.
+    #[error(transparent)]
+    Rtc(RtcError),
+}
+
+impl From<RtcError> for End {
+    fn from(error: RtcError) -> Self {
+        match error {
+            // That is how it says that the certificate is another one.
+            RtcError::RemoteSdp(_) => Self::Forged,
+            error => Self::Rtc(error),
+        }
+    }
+}
+
+/// A connection.
+pub(super) struct Connection {
+    rtc: Rtc,
+    /// The engine's number for it.
+    id: u64,
+    offering: bool,
+    /// The certificate that the other side signed for.
+    fingerprint: Option<String>,
+    msg: Option<ChannelId>,
+    frames: Frames,
+    files: Files,
+    channels: FileChannels,
+    /// File channels so far.
+    numbers: u64,
+    strangers: usize,
+    window: Window,
+    up: bool,
+    /// Addresses of TURN servers, this side's and the other's.
+    relays: HashSet<SocketAddr>,
+    sources: HashSet<SocketAddr>,
+    /// Between which addresses content goes.
+    pair: Option<(SocketAddr, SocketAddr)>,
+    way: Option<Way>,
+    connected: bool,
+    unwell: Option<Instant>,
+    used: Instant,
+    idle: Duration,
+    agent: String,
+    wake: Instant,
+}
+
+impl Connection {
+    /// The engine's number for it.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// When [`Self::tick`] has something to do.
+    pub(super) fn deadline(&self) -> Instant {
+        let unwell = self.unwell.map(|since| since + PATIENCE);
+        let idle = (self.up && self.files.len() == 0).then(|| self.used + self.idle);
+        [unwell, idle].into_iter().flatten().fold(self.wake, Instant::min)
+    }
+
+    /// Does what is due.
+    ///
+    /// # Errors
+    /// [`End`]: the connection is over.
+    pub(super) fn tick(&mut self, scene: &mut Scene<'_>) -> Result<(), End> {
+        let now = scene.now;
+        if self.unwell.is_some_and(|since| now >= since + PATIENCE) {
+            return Err(End::Lost);
+        }
+        if self.up && self.files.len() == 0 && now >= self.used + self.idle {
+            return Err(End::Idle);
+        }
+        if now >= self.wake {
+            self.rtc.handle_input(Input::Timeout(now))?;
+            self.run(scene)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a datagram belongs to this connection.
+    pub(super) fn accepts(&self, input: &Input<'_>) -> bool {
+        self.rtc.accepts(input)
+    }
+
+    /// Takes a datagram that it accepts.
+    ///
+    /// # Errors
+    /// [`End`].
+    pub(super) fn receive(&mut self, input: Input<'_>, scene: &mut Scene<'_>) -> Result<(), End> {
+        if let Input::Receive(_, datagram) = &input
+            && !self.sources.contains(&datagram.source)
+        {
+            if self.sources.len() == SOURCES {
+                return Ok(());
+            }
+            self.sources.insert(datagram.source);
+        }
+        // Anybody can send a datagram that looks as if it came from the other side: what str0m can't make sense of
+        // is dropped. What really fails shows when it is polled.
+        if let Err(error) = self.rtc.handle_input(input) {
+            tracing::trace!(%error, "a datagram was dropped");
+        }
+        self.run(scene)
+    }
+
+    /// An address of this device.
+    pub(super) fn add_local(
+        &mut self,
+        candidate: Candidate,
+        scene: &mut Scene<'_>,
+    ) -> Option<String> {
+        self.remember(&candidate);
+        let line = self.rtc.add_local_candidate(candidate).map(Candidate::to_sdp_string);
+        self.wake = scene.now;
+        line
+    }
+
+    /// An address of this device is gone.
+    pub(super) fn remove_local(&mut self, candidate: &Candidate, scene: &mut Scene<'_>) {
+        self.rtc.direct_api().invalidate_candidate(candidate);
+        self.wake = scene.now;
+        let gone = candidate.addr();
+        if self.pair.is_some_and(|(source, _)| source == gone) {
+            // Another address may take over; if none does, there is nothing to wait for longer.
+            self.unwell.get_or_insert(scene.now);
+            self.pair = None;
+        }
+    }
+
+    /// An address of the other side.
+    pub(super) fn add_remote(&mut self, line: &str, scene: &mut Scene<'_>) {
+        let Some(candidate) = super::candidate::parse(line) else { return };
+        self.remember(&candidate);
+        self.rtc.add_remote_candidate(candidate);
+        self.wake = scene.now;
+        self.rerouted(scene);
+    }
+
+    /// Sends a frame.
+    ///
+    /// # Errors
+    /// [`End`].
+    pub(super) fn send(
+        &mut self,
+        frame: &[u8],
+        room: OwnedSemaphorePermit,
+        scene: &mut Scene<'_>,
+    ) -> Result<(), End> {
+        self.frames.send(frame, Some(room));
+        self.used = scene.now;
+        self.run(scene)
+    }
+
+    /// Measures the round trip.
+    ///
+    /// # Errors
+    /// [`End`].
+    pub(super) fn ping(
+        &mut self,
+        reply: oneshot::Sender<Duration>,
+        scene: &mut Scene<'_>,
+    ) -> Result<(), End> {
+        self.frames.ping(scene.now, reply);
+        self.run(scene)
+    }
+
+    /// Sends on a file's channel.
+    ///
+    /// # Errors
+    /// [`End`].
+    pub(super) fn send_file(
+        &mut self,
+        number: u64,
+        message: FileMessage,
+        room: OwnedSemaphorePermit,
+        scene: &mut Scene<'_>,
+    ) -> Result<(), End> {
+        self.files.send(number, (message, room));
+        self.used = scene.now;
+        self.run(scene)
+    }
+
+    /// Says goodbye, as far as that still goes.
+    pub(super) fn leave(&mut self, scene: &mut Scene<'_>) {
+        if self.up {
+            self.frames.bye();
+        }
+        let said = self.run(scene).and_then(|()| {
+            self.rtc.close()?;
+            self.drain(scene)
+        });
+        if let Err(error) = said {
+            tracing::debug!(%error, "no goodbye");
+        }
+    }
+
+    fn remember(&mut self, candidate: &Candidate) {
+        if candidate.kind() == CandidateKind::Relayed {
+            self.relays.insert(candidate.addr());
+        }
+    }
+
+    /// Writes what there is room for, and takes what str0m has to say.
+    fn run(&mut self, scene: &mut Scene<'_>) -> Result<(), End> {
+        self.drain(scene)?;
+        self.write(scene)
+    }
+
+    /// Takes what str0m has to say.
+    fn drain(&mut self, scene: &mut Scene<'_>) -> Result<(), End> {
+        loop {
+            match self.rtc.poll_output()? {
+                Output::Timeout(at) => {
+                    self.wake = at;
+                    return Ok(());
+                }
+                Output::Transmit(datagram) => self.transmit(&datagram, scene),
+                Output::Event(event) => self.event(event, scene)?,
+            }
+        }
+    }
+
+    fn transmit(&mut self, datagram: &Transmit, scene: &mut Scene<'_>) {
+        let (source, destination) = (datagram.source, datagram.destination);
+        scene.net.send(source, destination, &datagram.contents);
+        // DTLS (RFC 7983 §7) goes between the addresses that ICE chose; its own checks go everywhere.
+        let content = datagram.contents.first().is_some_and(|byte| (20..64).contains(byte));
+        if content && self.pair != Some((source, destination)) {
+            self.pair = Some((source, destination));
+            self.window.rerouted();
+            self.rerouted(scene);
+        }
+    }
+
+    fn rerouted(&mut self, scene: &mut Scene<'_>) {
+        let Some((source, destination)) = self.pair else { return };
+        let relayed = self.relays.contains(&source) || self.relays.contains(&destination);
+        let way = if relayed { Way::Relayed } else { Way::Direct };
+        if self.way.replace(way) != Some(way) && self.up {
+            scene.happened.push(Happening::Way(way));
+        }
+    }
+
+    fn event(&mut self, event: Event, scene: &mut Scene<'_>) -> Result<(), End> {
+        match event {
+            Event::Connected => self.check_certificate(),
+            Event::IceConnectionStateChange(state) => {
+                if state.is_connected() {
+                    self.connected = true;
+                    self.unwell = None;
+                } else if self.connected {
+                    self.unwell.get_or_insert(scene.now);
+                }
+                Ok(())
+            }
+            Event::ChannelOpen(id, label) => self.opened(id, &label, scene),
+            Event::ChannelData(data) => self.take(data, scene),
+            Event::ChannelClose(id) if self.msg == Some(id) => Err(End::Closed),
+            Event::ChannelClose(id) => {
+                self.files.closed(id);
+                Ok(())
+            }
+            Event::Closed => Err(End::Closed),
+            _ => Ok(()),
+        }
+    }
+
+    /// str0m has compared the certificate with what it was told; this compares what it found with what was signed.
+    fn check_certificate(&mut self) -> Result<(), End> {
+        let found = self.rtc.direct_api().remote_dtls_fingerprint().map(ToString::to_string);
+        match (&found, &self.fingerprint) {
+            (Some(found), Some(signed)) if found.eq_ignore_ascii_case(signed) => Ok(()),
+            _ => Err(End::Forged),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Links between engines in one process, over real UDP sockets.
+
+mod linking;
+mod support;

@@ -38,22 +38,22 @@ const OUTCOMES: usize = 64;
 pub async fn run(peer: Peer, events: mpsc::Receiver<Event>) -> io::Result<()> {
     let signals = Signals::listen()?;
     let screen = Screen::enter()?;
-    let model = Model::new(peer.id().clone(), setting()?);
+    let model = Model::new(peer.id().clone(), setting(screen.size()?));
     let (sender, outcomes) = mpsc::channel(OUTCOMES);
     let chat = Chat { peer, model, screen, sender, dirty: true, drawn: None, goodbye: None };
     chat.run(events, outcomes, signals).await
 }
 
-fn setting() -> io::Result<Setting> {
+fn setting(size: (u16, u16)) -> Setting {
     let var = |name: &str| std::env::var(name).ok();
-    Ok(Setting {
+    Setting {
         words: Words::of(var),
         zone: TimeZone::system(),
         home: std::env::var_os("HOME").map(PathBuf::from),
         // As https://no-color.org has it.
         colours: var("NO_COLOR").is_none_or(|value| value.is_empty()),
-        size: crossterm::terminal::size()?,
-    })
+        size,
+    }
 }
 
 /// What the system tells.
@@ -217,6 +217,11 @@ impl Chat {
     }
 
     fn draw(&mut self) -> io::Result<()> {
+        // The window may have another size before that is told.
+        let size = self.screen.size()?;
+        if size != self.model.setting.size {
+            self.model.apply(Input::Resize(size.0, size.1), Now::read());
+        }
         let model = &self.model;
         self.screen.draw(|frame| view::draw(model, frame))?;
         self.dirty = false;

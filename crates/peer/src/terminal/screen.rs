@@ -80,7 +80,7 @@ impl Screen {
         )?;
         out.write_all(if self.mouse { MOUSE_ON } else { MOUSE_OFF }.as_bytes())?;
         out.flush()?;
-        self.terminal.clear()
+        self.redraw()
     }
 
     /// Completes once a panic has given the terminal back.
@@ -104,7 +104,18 @@ impl Screen {
     /// # Errors
     /// When the terminal is gone.
     pub fn redraw(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        // Not with `clear`, which asks the terminal where its cursor is, while another thread reads the answers.
+        let size = self.terminal.size()?;
+        self.terminal.resize(size.into())
+    }
+
+    /// Its columns and rows.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn size(&self) -> io::Result<(u16, u16)> {
+        let size = self.terminal.size()?;
+        Ok((size.width, size.height))
     }
 
     /// Takes the mouse, or leaves it to the terminal.

@@ -27,6 +27,9 @@ pub(super) use build::{Built, Described};
 
 /// A connection without a working path is given up after this.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// A path on which nothing came for so long doesn't work: both sides check it every two seconds or so. str0m alone
+/// would notice after fifteen.
+const SILENCE: Duration = Duration::from_secs(6);
 /// Addresses that one connection takes datagrams from at most. A device has a few; who has many invents them.
 const SOURCES: usize = 64;
 
@@ -117,6 +120,8 @@ pub(super) struct Connection {
     way: Option<Way>,
     connected: bool,
     unwell: Option<Instant>,
+    /// When the other side was last heard.
+    heard: Instant,
     used: Instant,
     idle: Duration,
     agent: String,
@@ -131,9 +136,15 @@ impl Connection {
 
     /// When [`Self::tick`] has something to do.
     pub(super) fn deadline(&self) -> Instant {
-        let unwell = self.unwell.map(|since| since + PATIENCE);
         let idle = (self.up && self.files.len() == 0).then(|| self.used + self.idle);
-        [unwell, idle].into_iter().flatten().fold(self.wake, Instant::min)
+        [self.gives_up(), idle].into_iter().flatten().fold(self.wake, Instant::min)
+    }
+
+    /// When it is given up if no path works before.
+    fn gives_up(&self) -> Option<Instant> {
+        let silent = self.connected.then(|| self.heard + SILENCE);
+        let unwell = [self.unwell, silent].into_iter().flatten().min()?;
+        Some(unwell + PATIENCE)
     }
 
     /// Does what is due.
@@ -142,7 +153,7 @@ impl Connection {
     /// [`End`]: the connection is over.
     pub(super) fn tick(&mut self, scene: &mut Scene<'_>) -> Result<(), End> {
         let now = scene.now;
-        if self.unwell.is_some_and(|since| now >= since + PATIENCE) {
+        if self.gives_up().is_some_and(|at| now >= at) {
             return Err(End::Lost);
         }
         if self.up && self.files.len() == 0 && now >= self.used + self.idle {
@@ -173,6 +184,7 @@ impl Connection {
             }
             self.sources.insert(datagram.source);
         }
+        self.heard = scene.now;
         // Anybody can send a datagram that looks as if it came from the other side: what str0m can't make sense of
         // is dropped. What really fails shows when it is polled.
         if let Err(error) = self.rtc.handle_input(input) {
@@ -195,6 +207,10 @@ impl Connection {
 
     /// An address of this device is gone.
     pub(super) fn remove_local(&mut self, candidate: &Candidate, scene: &mut Scene<'_>) {
+        // How a server saw an address says nothing about whether it still works.
+        if candidate.kind() == CandidateKind::ServerReflexive {
+            return;
+        }
         self.rtc.direct_api().invalidate_candidate(candidate);
         self.wake = scene.now;
         let gone = candidate.addr();

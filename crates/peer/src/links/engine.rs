@@ -5,6 +5,7 @@
 //! [`super::connection`] (one link), [`super::pairing`] (both, for one other device).
 
 pub(super) mod office;
+mod wires;
 
 use std::future::poll_fn;
 use std::io;
@@ -19,7 +20,7 @@ use str0m::net::{Protocol, Receive};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{sleep_until, timeout};
 use wire::p2p::FileId;
-use wire::signal::Signalling;
+use wire::signal::{Signal, Signalling};
 
 use super::file::{FileChannel, FileChannels, FileMessage};
 use super::pairing::{Desk, Pairing};
@@ -129,7 +130,7 @@ impl Engine {
         let mut commands = Vec::with_capacity(COMMANDS);
         let closing = loop {
             let deadline = self.deadline();
-            let sockets = &self.office.sockets;
+            let sockets = &self.office.wires.sockets;
             tokio::select! {
                 biased;
                 count = self.inbox.recv_many(&mut commands, COMMANDS) => {
@@ -146,7 +147,7 @@ impl Engine {
                 }
                 () = sleep_until(deadline.into()) => {}
             }
-            self.office.now = Instant::now();
+            self.office.at(Instant::now());
             let mut stop = None;
             for command in commands.drain(..) {
                 if let ControlFlow::Break(reply) = self.command(command) {
@@ -156,7 +157,7 @@ impl Engine {
             self.receive();
             self.tick();
             self.tell();
-            self.office.sockets.flush();
+            self.office.wires.sockets.flush();
             if let Some(reply) = stop {
                 break Some(reply);
             }
@@ -168,20 +169,26 @@ impl Engine {
 
     fn deadline(&self) -> Instant {
         let pairings = self.pairings.iter().filter_map(Pairing::deadline).min();
-        [pairings, self.office.deadline()].into_iter().flatten().fold(self.rescan, Instant::min)
+        [pairings, self.office.wires.deadline()]
+            .into_iter()
+            .flatten()
+            .fold(self.rescan, Instant::min)
     }
 
     fn command(&mut self, command: Command) -> ControlFlow<oneshot::Sender<()>> {
         match command {
             Command::Connect(remote) if remote.device == self.office.me.device => {}
-            Command::Connect(remote) => self.of(remote, Pairing::want),
+            Command::Connect(remote) => {
+                self.office.wires.refresh();
+                self.of(remote, Pairing::want);
+            }
             Command::Forget(remote) => {
                 if self.pairings.iter().any(|pairing| *pairing.remote() == remote) {
                     self.of(remote, Pairing::forget);
                 }
             }
             Command::Ice(servers) => {
-                self.office.set_ice(servers);
+                self.office.wires.set_ice(servers);
                 self.hurry();
             }
             Command::Signal(signalling) => self.signal(*signalling),
@@ -213,6 +220,9 @@ impl Engine {
         if to != *me || from.device == me.device {
             tracing::debug!(%from, %to, "a signal for somebody else");
             return;
+        }
+        if matches!(signalling.signal, Signal::Call | Signal::Offer(_)) {
+            self.office.wires.refresh();
         }
         self.of(from, |pairing, desk| pairing.signal(signalling.session, signalling.signal, desk));
     }
@@ -257,12 +267,13 @@ impl Engine {
     }
 
     fn receive(&mut self) {
-        for socket in 0..self.office.sockets.count() {
+        for socket in 0..self.office.wires.sockets.count() {
             for _ in 0..RECEIVES {
-                let Some(local) = self.office.sockets.receive(socket, &mut self.buffers) else {
+                let Some(local) = self.office.wires.sockets.receive(socket, &mut self.buffers)
+                else {
                     break;
                 };
-                self.office.now = Instant::now();
+                self.office.at(Instant::now());
                 for (source, datagram) in self.buffers.datagrams() {
                     route(
                         &mut self.pairings,
@@ -272,7 +283,7 @@ impl Engine {
                         datagram,
                     );
                 }
-                self.office.sockets.flush();
+                self.office.wires.sockets.flush();
             }
         }
     }
@@ -283,19 +294,18 @@ impl Engine {
             self.rescan = now + RESCAN;
             self.office.rescan();
         }
-        self.office.tick();
-        for (candidate, added) in self.office.changed_locals() {
-            for pairing in &mut self.pairings {
-                let desk = &mut self.office.desk(true);
-                if added {
-                    pairing.add_local(&candidate, desk);
-                } else {
-                    pairing.remove_local(&candidate, desk);
-                }
-            }
-            if added {
-                self.hurry();
-            }
+        self.office.wires.tick();
+        if self.office.outbox.broke() {
+            self.office.wires.refresh();
+        }
+        let (came, went) = self.office.changes();
+        for pairing in &mut self.pairings {
+            let desk = &mut self.office.desk(false);
+            went.iter().for_each(|candidate| pairing.remove_local(candidate, desk));
+            came.iter().for_each(|candidate| pairing.add_local(candidate, desk));
+        }
+        if !came.is_empty() {
+            self.hurry();
         }
         let due = |pairing: &Pairing| pairing.deadline().is_some_and(|at| at <= now);
         for index in 0..self.pairings.len() {
@@ -339,8 +349,7 @@ impl Engine {
         for pairing in &mut self.pairings {
             pairing.forget(&mut self.office.desk(false));
         }
-        self.office.leave();
-        self.office.sockets.flush();
+        self.office.wires.leave(&mut self.buffers).await;
         self.office.shared.clear();
         let told = async {
             while let Some((event, _)) = self.office.outbox.pop() {
@@ -372,6 +381,10 @@ fn route(
     (source, destination): (SocketAddr, SocketAddr),
     datagram: &[u8],
 ) {
+    let Some((source, destination, datagram)) = office.wires.receive(destination, source, datagram)
+    else {
+        return;
+    };
     let Ok(datagram) = Receive::new(Protocol::Udp, source, destination, datagram) else { return };
     let input = Input::Receive(office.now, datagram);
     if !pairings.get(*hint).is_some_and(|pairing| pairing.accepts(&input)) {

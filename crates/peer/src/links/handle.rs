@@ -29,7 +29,8 @@ impl Links {
         Ok((Self { commands, shared }, events))
     }
 
-    /// Where the sockets are bound now, the most useful for others first. The first one goes into `/submit-info`.
+    /// Where the sockets are bound now, the most useful for others first. The first one goes into `/submit-info`. None
+    /// with [`Settings::relay_only`].
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.shared.addresses()
     }

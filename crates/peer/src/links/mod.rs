@@ -28,9 +28,7 @@ mod sdp;
 mod session;
 mod shared;
 mod sockets;
-#[allow(dead_code, unused_imports, reason = "the engine plugs it in next")]
 mod stun;
-#[allow(dead_code, unused_imports, reason = "the engine plugs it in next")]
 mod turn;
 mod window;
 

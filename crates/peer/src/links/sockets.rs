@@ -90,6 +90,11 @@ impl Sockets {
         self.list.iter().map(Socket::addr).collect()
     }
 
+    /// Whether one of them is bound there.
+    pub(super) fn has(&self, addr: SocketAddr) -> bool {
+        self.list.iter().any(|socket| socket.addr() == addr)
+    }
+
     /// The socket from which the system would send there.
     pub(super) fn towards(&self, destination: SocketAddr) -> Option<SocketAddr> {
         let fits = |socket: &&Socket| socket.addr().is_ipv4() == destination.is_ipv4();

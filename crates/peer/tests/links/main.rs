@@ -1,4 +1,11 @@
 //! Links between engines in one process, over real UDP sockets.
 
+// The unit tests' coturn names it so.
+use peer::links;
+
+#[path = "../../src/links/turn/tests/coturn.rs"]
+mod coturn;
+mod files;
 mod linking;
+mod relayed;
 mod support;

@@ -149,6 +149,11 @@ impl Device {
         found.unwrap_or_else(|_| panic!("{}: no {what}, but {:?}", self.me, self.passed))
     }
 
+    /// The port that it tells others.
+    pub(crate) fn port(&self) -> Option<u16> {
+        Some(self.links.addresses().first()?.port())
+    }
+
     pub(crate) async fn up(&mut self, with: &Remote) -> Way {
         self.wait("link", |event| match event {
             LinkEvent::Up { remote, way } if remote == with => Some(*way),

@@ -123,6 +123,7 @@ impl Connection {
             way: None,
             connected: false,
             unwell: None,
+            heard: built.now,
             used: built.now,
             idle: built.settings.idle,
             agent: built.settings.agent.clone(),

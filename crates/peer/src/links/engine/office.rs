@@ -1,4 +1,4 @@
-//! What all pairings of an engine share: settings, sockets, this device's addresses, what is to be told.
+//! What all pairings of an engine share: settings, wires, this device's candidates, what is to be told.
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,8 +10,8 @@ use str0m::Candidate;
 use super::super::file::FileChannels;
 use super::super::pairing::Desk;
 use super::super::shared::Shared;
-use super::super::sockets::Sockets;
-use super::super::{IceServers, LinkEvent, Remote, Settings};
+use super::super::{LinkEvent, Remote, Settings};
+use super::wires::Wires;
 
 /// Events that may wait; from then on signals, which may get lost anyway, are dropped. Frames are bounded for each
 /// partner, and links that come and go are bounded by the intervals between them.
@@ -19,21 +19,30 @@ const SIGNALS_BEHIND: usize = 4096;
 
 /// Events on their way to the links' owner, each with the bytes that count for its partner.
 #[derive(Default)]
-pub(in super::super) struct Outbox(VecDeque<(LinkEvent, usize)>);
+pub(in super::super) struct Outbox {
+    waiting: VecDeque<(LinkEvent, usize)>,
+    broke: bool,
+}
 
 impl Outbox {
     pub(in super::super) fn push(&mut self, event: LinkEvent, bytes: usize) {
-        if self.0.len() < SIGNALS_BEHIND || !matches!(event, LinkEvent::Signal(_)) {
-            self.0.push_back((event, bytes));
+        self.broke |= matches!(event, LinkEvent::Down { .. });
+        if self.waiting.len() < SIGNALS_BEHIND || !matches!(event, LinkEvent::Signal(_)) {
+            self.waiting.push_back((event, bytes));
         }
     }
 
-    pub(in super::super) fn pop(&mut self) -> Option<(LinkEvent, usize)> {
-        self.0.pop_front()
+    pub(super) fn pop(&mut self) -> Option<(LinkEvent, usize)> {
+        self.waiting.pop_front()
     }
 
     pub(super) fn waits(&self) -> bool {
-        !self.0.is_empty()
+        !self.waiting.is_empty()
+    }
+
+    /// Whether a link broke since the last call.
+    pub(super) fn broke(&mut self) -> bool {
+        std::mem::take(&mut self.broke)
     }
 }
 
@@ -44,10 +53,9 @@ pub(super) struct Office {
     pub(super) me: Remote,
     pub(super) shared: Arc<Shared>,
     pub(super) outbox: Outbox,
-    pub(super) sockets: Sockets,
+    pub(super) wires: Wires,
     channels: FileChannels,
     locals: Vec<Candidate>,
-    changed: Vec<(Candidate, bool)>,
     links: u64,
 }
 
@@ -58,7 +66,7 @@ impl Office {
         shared: Arc<Shared>,
         channels: FileChannels,
     ) -> io::Result<Self> {
-        let sockets = Sockets::bind(settings.ip, settings.port)?;
+        let wires = Wires::open(settings.ip, settings.port, settings.relay_only)?;
         let me = Remote { peer: settings.me.clone(), device: settings.key.device() };
         let mut office = Self {
             now: Instant::now(),
@@ -66,18 +74,20 @@ impl Office {
             me,
             shared,
             outbox: Outbox::default(),
-            sockets,
+            wires,
             channels,
             locals: Vec::new(),
-            changed: Vec::new(),
             links: 0,
         };
-        for addr in office.sockets.addresses() {
-            office.add(host(addr));
-        }
-        office.changed.clear();
+        office.changes();
         office.publish();
         Ok(office)
+    }
+
+    /// Time passes.
+    pub(super) fn at(&mut self, now: Instant) {
+        self.now = now;
+        self.wires.at(now);
     }
 
     pub(super) fn desk(&mut self, room: bool) -> Desk<'_> {
@@ -87,7 +97,7 @@ impl Office {
             settings: &self.settings,
             me: &self.me,
             locals: &self.locals,
-            net: &mut self.sockets,
+            net: &mut self.wires,
             shared: &self.shared,
             channels: &self.channels,
             events: &mut self.outbox,
@@ -96,66 +106,28 @@ impl Office {
         }
     }
 
-    /// When [`Self::tick`] has something to do.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        None
-    }
-
-    pub(super) fn tick(&mut self) {}
-
-    pub(super) fn set_ice(&mut self, _servers: IceServers) {}
-
     /// Looks at the machine's addresses again.
     pub(super) fn rescan(&mut self) {
-        let changes = self.sockets.rescan();
-        for addr in &changes.removed {
-            self.remove(*addr);
-        }
-        for addr in &changes.added {
-            self.add(host(*addr));
-        }
-        if !changes.removed.is_empty() || !changes.added.is_empty() {
-            tracing::info!(added = ?changes.added, removed = ?changes.removed, "the network changed");
+        if self.wires.rescan() {
             self.publish();
         }
     }
 
-    /// This device's addresses that came (`true`) or went since the last call.
-    pub(super) fn changed_locals(&mut self) -> Vec<(Candidate, bool)> {
-        std::mem::take(&mut self.changed)
+    /// Candidates that came, and that went, since the last call.
+    pub(super) fn changes(&mut self) -> (Vec<Candidate>, Vec<Candidate>) {
+        let Some(now) = self.wires.candidates() else { return (Vec::new(), Vec::new()) };
+        let before = std::mem::replace(&mut self.locals, now);
+        let came = self.locals.iter().filter(|candidate| !before.contains(candidate)).cloned();
+        let came = came.collect();
+        let went = before.into_iter().filter(|candidate| !self.locals.contains(candidate));
+        (came, went.collect())
     }
-
-    /// Gives back what others hold for this device.
-    pub(super) fn leave(&mut self) {}
 
     fn publish(&self) {
-        self.shared.bound(self.sockets.addresses());
+        // Who hides its addresses doesn't want them in the tracker's list, either.
+        let hidden = self.settings.relay_only;
+        self.shared.bound(if hidden { Vec::new() } else { self.wires.sockets.addresses() });
     }
-
-    fn add(&mut self, candidate: Option<Candidate>) {
-        let Some(candidate) = candidate else { return };
-        if self.settings.relay_only && candidate.kind() != str0m::CandidateKind::Relayed {
-            return;
-        }
-        self.locals.push(candidate.clone());
-        self.changed.push((candidate, true));
-    }
-
-    /// Whatever was reached through a socket is gone with it.
-    fn remove(&mut self, socket: std::net::SocketAddr) {
-        let changed = &mut self.changed;
-        self.locals.retain(|candidate| {
-            let keep = candidate.local() != socket;
-            if !keep {
-                changed.push((candidate.clone(), false));
-            }
-            keep
-        });
-    }
-}
-
-fn host(addr: std::net::SocketAddr) -> Option<Candidate> {
-    Candidate::host(addr, "udp").ok()
 }
 
 fn clock() -> u64 {

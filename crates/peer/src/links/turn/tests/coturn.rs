@@ -11,11 +11,11 @@ use tokio::sync::watch;
 use crate::links::TurnServer;
 
 /// How long anything may take.
-pub(in crate::links) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running server. It ends with this value.
-pub(in crate::links) struct Coturn {
-    pub(in crate::links) addr: SocketAddr,
+pub(crate) struct Coturn {
+    pub(crate) addr: SocketAddr,
     child: Child,
     log: watch::Receiver<String>,
     args: Vec<String>,
@@ -24,7 +24,7 @@ pub(in crate::links) struct Coturn {
 
 impl Coturn {
     /// Starts one, with flags that are added to the usual ones.
-    pub(in crate::links) async fn start(args: &[&str]) -> Self {
+    pub(crate) async fn start(args: &[&str]) -> Self {
         let mut random = [0; 3];
         getrandom::fill(&mut random).unwrap();
         let [a, b, c] = random;
@@ -39,20 +39,20 @@ impl Coturn {
     }
 
     /// Kills it and starts it again: it has forgotten everything.
-    pub(in crate::links) async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.kill();
         let IpAddr::V4(ip) = self.addr.ip() else { unreachable!() };
         (self.child, self.log) = launch(ip, &self.args, &self.folder);
         self.logged("UDP listener opened on").await;
     }
 
-    pub(in crate::links) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// How it is used, with a password.
-    pub(in crate::links) fn credentials(&self, credential: &str) -> TurnServer {
+    pub(crate) fn credentials(&self, credential: &str) -> TurnServer {
         TurnServer {
             addr: self.addr,
             username: "alice".to_owned(),
@@ -61,12 +61,12 @@ impl Coturn {
     }
 
     /// How often its log has this.
-    pub(in crate::links) fn count(&self, needle: &str) -> usize {
+    pub(crate) fn count(&self, needle: &str) -> usize {
         self.log.borrow().matches(needle).count()
     }
 
     /// Waits until its log has this.
-    pub(in crate::links) async fn logged(&self, needle: &str) {
+    pub(crate) async fn logged(&self, needle: &str) {
         let mut log = self.log.clone();
         let found = log.wait_for(|log| log.contains(needle));
         match tokio::time::timeout(PATIENCE, found).await {

@@ -206,10 +206,24 @@ impl Peer {
         text: &str,
         direct_only: bool,
     ) -> Result<MessageId, PeerError> {
+        self.begin(to, text, direct_only).await?.stored().await
+    }
+
+    /// As [`Self::send`] and [`Self::send_direct`], in two steps, for those who write many messages at once: they keep the
+    /// order in which these calls return.
+    ///
+    /// # Errors
+    /// [`PeerError::Local`] when the peer is closed.
+    pub async fn begin(
+        &self,
+        to: &PeerId,
+        text: &str,
+        direct_only: bool,
+    ) -> Result<Begun, PeerError> {
         let (reply, answer) = oneshot::channel();
         let (to, message) = (to.clone(), text.to_owned());
         self.ask(Ask::Send { to, message, direct_only, reply }).await?;
-        answer.await.map_err(|_| closed())?
+        Ok(Begun(answer))
     }
 
     /// Gives up an own message: it becomes failed, with this reason. Whether that was still possible: neither a device
@@ -473,6 +487,20 @@ impl Peer {
 
     async fn ask(&self, ask: Ask) -> Result<(), PeerError> {
         self.0.asks.send(ask).await.map_err(|_| closed())
+    }
+}
+
+/// A message that is being written.
+#[derive(Debug)]
+pub struct Begun(oneshot::Receiver<Result<MessageId, PeerError>>);
+
+impl Begun {
+    /// Waits until it is on disk.
+    ///
+    /// # Errors
+    /// As [`Peer::send`].
+    pub async fn stored(self) -> Result<MessageId, PeerError> {
+        self.0.await.map_err(|_| closed())?
     }
 }
 

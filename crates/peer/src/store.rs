@@ -21,9 +21,10 @@ pub mod transfers;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub use folder::{Folder, FolderError};
 pub use places::Places;
@@ -33,7 +34,7 @@ use writer::{Job, Pending};
 
 /// The database's name in the data folder.
 const FILE: &str = "peer.db";
-/// Jobs that may wait for the thread; further callers wait for a place.
+/// Jobs of [`Store::run`] that may wait for the thread; further callers wait for a place.
 const QUEUE: usize = 1_024;
 
 /// The database could not do it; nothing was changed.
@@ -50,7 +51,9 @@ impl From<rusqlite::Error> for StoreError {
 /// The store. Cheap to clone; its thread ends, with everything committed, after the last clone is gone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    queue: mpsc::Sender<Box<dyn Job>>,
+    // Bounded by `places`, and by whoever submits without one.
+    queue: mpsc::UnboundedSender<Box<dyn Job>>,
+    places: Arc<Semaphore>,
 }
 
 impl Store {
@@ -72,16 +75,15 @@ impl Store {
 
     fn open_file(path: &Path) -> Result<Self, OpenError> {
         let db = schema::open(path)?;
-        let (queue, waiting) = mpsc::channel(QUEUE);
+        let (queue, waiting) = mpsc::unbounded_channel();
         std::thread::Builder::new()
             .name("peer-store".to_owned())
             .spawn(move || writer::run(db, waiting))
             .map_err(|source| OpenError::Thread { source })?;
-        Ok(Self { queue })
+        Ok(Self { queue, places: Arc::new(Semaphore::new(QUEUE)) })
     }
 
-    /// Has the thread run a job, inside a transaction that others share; the answer comes after the commit. Jobs run in
-    /// the order in which these futures were first polled.
+    /// Has the thread run a job, inside a transaction that others share; the answer comes after the commit.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing of the job is kept.
@@ -90,14 +92,32 @@ impl Store {
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let ended = || StoreError("the store has ended".to_owned());
+        let _place = self.places.acquire().await.map_err(|_| ended())?;
+        self.submit(job).await
+    }
+
+    /// As [`Self::run`], in the order of these calls: the job waits in the queue when this returns, whenever its answer is
+    /// asked for. The caller bounds how many there are.
+    pub fn submit<T, F>(
+        &self,
+        job: F,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static + use<T, F>
+    where
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
         let (caller, answer) = oneshot::channel();
-        self.queue.send(Box::new(Pending::new(job, caller))).await.map_err(|_| ended())?;
-        answer.await.map_err(|_| ended())?
+        // When the thread is gone, the caller's channel goes with the job.
+        let _ = self.queue.send(Box::new(Pending::new(job, caller)));
+        async move { answer.await.map_err(|_| ended())? }
     }
 
     /// Waits until everything that was asked for so far is on disk.
     pub async fn settle(&self) {
         let _ = self.run(|_| Ok(())).await;
     }
+}
+
+fn ended() -> StoreError {
+    StoreError("the store has ended".to_owned())
 }

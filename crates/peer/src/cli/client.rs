@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{
@@ -115,9 +116,23 @@ impl Client {
         serde_json::from_str(&line).map_err(|error| Failed::because(error.to_string()))
     }
 
-    /// Whether the peer lives on when the command is over.
-    pub fn is_guest(&self) -> bool {
-        self.own.is_none()
+    /// Waits until the peer is online: before that a tracker may not know it. Whether it is, in time.
+    ///
+    /// # Errors
+    /// When the peer has ended, or is signed out.
+    pub async fn until_online(&mut self, patience: Duration) -> Result<bool, Failed> {
+        let deadline = tokio::time::Instant::now() + patience;
+        if self.ask("status", json!({})).await?["online"] == true {
+            return Ok(true);
+        }
+        while let Ok(event) = tokio::time::timeout_at(deadline, self.event()).await {
+            match event?["type"].as_str() {
+                Some("online") => return Ok(true),
+                Some("signed_out") => return Err(signed_out()),
+                _ => {}
+            }
+        }
+        Ok(false)
     }
 
     /// The command is over: an own peer says goodbye.
@@ -139,6 +154,11 @@ fn accepted(reply: Value) -> Result<Value, Failed> {
         _ => Exit::Failed,
     };
     Err(Failed::new(exit, words))
+}
+
+/// The session is over.
+pub fn signed_out() -> Failed {
+    Failed::new(Exit::SignIn, "the session is over: sign in again with `peer login`")
 }
 
 fn ended() -> Failed {

@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wire::p2p::FileId;
@@ -124,21 +126,38 @@ fn once() -> u32 {
     1
 }
 
-/// Does what a line says; gives the line that answers it.
-pub async fn answer(peer: &Peer, line: &str) -> Value {
-    let asked: Asked = match serde_json::from_str(line) {
+/// Begins what a line says; what it gives is the line that answers it. Messages keep the order in which their lines were
+/// begun.
+pub async fn begin(peer: &Peer, line: &str) -> BoxFuture<'static, Value> {
+    let Asked { reference, command } = match serde_json::from_str(line) {
         Ok(asked) => asked,
         Err(error) => {
             let reference = serde_json::from_str::<Value>(line)
                 .map(|mut line| line["ref"].take())
                 .unwrap_or_default();
-            return refusal(&reference, "invalid_command", &error.to_string());
+            return ready(refusal(&reference, "invalid_command", &error.to_string())).boxed();
         }
     };
-    match perform(peer, asked.command).await {
+    if let Command::Send { to, message, direct_only } = command {
+        let begun = peer.begin(&to, &message, direct_only).await;
+        return async move {
+            let stored = match begun {
+                Ok(begun) => begun.stored().await,
+                Err(error) => Err(error),
+            };
+            reply(reference, stored.map(|id| json!({ "id": id })))
+        }
+        .boxed();
+    }
+    let peer = peer.clone();
+    async move { reply(reference, perform(&peer, command).await) }.boxed()
+}
+
+fn reply(reference: Value, outcome: Result<Value, PeerError>) -> Value {
+    match outcome {
         Ok(mut fields) => {
             fields["type"] = json!("reply");
-            fields["ref"] = asked.reference;
+            fields["ref"] = reference;
             fields["ok"] = json!(true);
             fields
         }
@@ -148,7 +167,7 @@ pub async fn answer(peer: &Peer, line: &str) -> Value {
                 PeerError::Unreachable(_) => "unreachable",
                 PeerError::Local(_) => "failed",
             };
-            refusal(&asked.reference, code, &error.to_string())
+            refusal(&reference, code, &error.to_string())
         }
     }
 }
@@ -162,11 +181,8 @@ async fn perform(peer: &Peer, command: Command) -> Result<Value, PeerError> {
     let done = |()| json!({});
     Ok(match command {
         Command::Send { to, message, direct_only } => {
-            let id = match direct_only {
-                true => peer.send_direct(&to, &message).await?,
-                false => peer.send(&to, &message).await?,
-            };
-            json!({ "id": id })
+            let begun = peer.begin(&to, &message, direct_only).await?;
+            json!({ "id": begun.stored().await? })
         }
         Command::Withdraw { id, reason } => {
             json!({ "withdrawn": peer.withdraw(&id, &reason).await? })

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use wire::ChannelName;
 
 use super::args::ListenArgs;
+use super::client::signed_out;
 use super::event;
 use super::exit::{Exit, Failed};
 use super::output::Output;
@@ -86,8 +87,7 @@ impl Listener {
                 event = events.recv() => match event {
                     Some(Event::SignedOut) => {
                         self.print(&Event::SignedOut)?;
-                        let words = "the session is over: sign in again with `peer login`";
-                        return Err(Failed::new(Exit::SignIn, words));
+                        return Err(signed_out());
                     }
                     Some(event) => self.take(event).await?,
                     None => return Err(Failed::because("the peer has ended")),

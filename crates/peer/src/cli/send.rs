@@ -10,7 +10,7 @@ use wire::PeerId;
 use wire::limits::MESSAGE_BYTES;
 
 use super::args::{SendArgs, channel_name};
-use super::client::Client;
+use super::client::{Client, signed_out};
 use super::exit::{Exit, Failed};
 use super::output::{Output, one_line};
 use super::setup::{Interrupts, Setup};
@@ -130,10 +130,7 @@ async fn sent(
         exit = worse(exit, code);
     }
     if watch.signed_out {
-        return Err(Failed::new(
-            Exit::SignIn,
-            "the session is over: sign in again with `peer login`",
-        ));
+        return Err(signed_out());
     }
     Ok(exit)
 }
@@ -144,6 +141,9 @@ async fn broadcast(
     channel: &wire::ChannelName,
     texts: &[String],
 ) -> Result<Exit, Failed> {
+    if !client.until_online(SERVER_PATIENCE).await? {
+        return Err(Failed::new(Exit::Unreachable, "the server can't be reached"));
+    }
     for message in texts {
         let fields = json!({ "channel": channel, "message": message });
         let reply = client.ask("broadcast", fields).await?;

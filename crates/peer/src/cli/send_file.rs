@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::args::SendFileArgs;
-use super::client::Client;
+use super::client::{Client, signed_out};
 use super::exit::{Exit, Failed};
 use super::output::{Output, one_line};
 use super::setup::{Interrupts, Setup};
@@ -72,10 +72,7 @@ async fn sent(
             "file" => files.take(event)?,
             "reset" => files.look(client).await?,
             "offline" => files.progress.note("the server can't be reached; waiting for it"),
-            "signed_out" => {
-                let words = "the session is over: sign in again with `peer login`";
-                return Err(Failed::new(Exit::SignIn, words));
-            }
+            "signed_out" => return Err(signed_out()),
             _ => {}
         }
     }

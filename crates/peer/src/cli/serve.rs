@@ -43,8 +43,7 @@ where
                 line = lines.next(), if open && under_way.len() < COMMANDS => match line {
                     Ok(Some(line)) if line.trim().is_empty() => continue,
                     Ok(Some(line)) => {
-                        let peer = peer.clone();
-                        under_way.push_back(async move { command::answer(&peer, &line).await });
+                        under_way.push_back(command::begin(&peer, &line).await);
                         continue;
                     }
                     Ok(None) => {

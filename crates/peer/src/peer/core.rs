@@ -166,8 +166,8 @@ impl Core {
                     message: text.message.clone(),
                     id: Some(text.id.clone()),
                 };
-                let id = text.id.clone();
-                self.calls.push(async move { Done::Posted(id, live.send(message).await) }.boxed());
+                let (id, sent) = (text.id.clone(), live.send(message));
+                self.calls.push(sent.map(|sent| Done::Posted(id, sent)).boxed());
             }
             Action::Ask(peer) => self.calls.push(
                 async move {
@@ -183,16 +183,11 @@ impl Core {
                 self.calls.push(async move { Done::Statuses(tracker.statuses(ids).await) }.boxed());
             }
             Action::Changed { text, delivery, open, news } => {
-                let (store, me) = (self.store.clone(), self.me.clone());
+                let (me, id, state) = (self.me.clone(), text.id.clone(), delivery.clone());
+                let kept =
+                    self.store.submit(move |db| direct::set_delivery(db, &me, &id, &state, open));
                 self.writes.push_back(
-                    async move {
-                        let (id, state) = (text.id.clone(), delivery.clone());
-                        let kept = store
-                            .run(move |db| direct::set_delivery(db, &me, &id, &state, open))
-                            .await;
-                        Kept::Changed { text, delivery, news, kept }
-                    }
-                    .boxed(),
+                    kept.map(move |kept| Kept::Changed { text, delivery, news, kept }).boxed(),
                 );
             }
         }

@@ -57,7 +57,7 @@ where
 }
 
 /// Runs until all handles are gone, then ends with everything committed.
-pub(super) fn run(mut db: Connection, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+pub(super) fn run(mut db: Connection, mut queue: mpsc::UnboundedReceiver<Box<dyn Job>>) {
     let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(GROUP);
     while queue.blocking_recv_many(&mut batch, GROUP) > 0 {
         let lost = commit(&mut db, &mut batch).err().map(StoreError::from);

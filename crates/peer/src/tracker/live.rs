@@ -28,7 +28,7 @@ use socket::{Ended, Socket};
 
 /// Events that wait for the core; then the stream itself waits.
 const EVENTS: usize = 256;
-/// Commands that wait to be sent; then their callers wait.
+/// Commands that wait to be sent; further ones fail.
 const COMMANDS: usize = 256;
 /// The first wait before another try, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -92,41 +92,60 @@ impl Live {
         self.nudge.send_replace(());
     }
 
-    /// Puts a direct message into its receiver's mailbox. Messages are put there in the order of these calls.
+    /// Puts a direct message into its receiver's mailbox, in the order of these calls.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn send(&self, message: SendPeer) -> Result<Sent, CallError> {
-        self.ask(Command::Send(message)).await
+    pub fn send(&self, message: SendPeer) -> impl Future<Output = Answer<Sent>> + Send + 'static {
+        self.ask(Command::Send(message))
     }
 
     /// Acknowledges messages of the mailbox: 1 to 500.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn ack(&self, messages: Vec<DirectRef>) -> Result<Acked, CallError> {
-        self.ask(Command::Ack { messages }).await
+    pub fn ack(
+        &self,
+        messages: Vec<DirectRef>,
+    ) -> impl Future<Output = Answer<Acked>> + Send + 'static {
+        self.ask(Command::Ack { messages })
     }
 
-    /// Hands a signal on.
+    /// Hands a signal on, in the order of these calls.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn signal(&self, signal: SendSignal) -> Result<Signalled, CallError> {
-        self.ask(Command::Signal(signal)).await
+    pub fn signal(
+        &self,
+        signal: SendSignal,
+    ) -> impl Future<Output = Answer<Signalled>> + Send + 'static {
+        self.ask(Command::Signal(signal))
     }
 
-    async fn ask<T: DeserializeOwned>(&self, command: Command) -> Result<T, CallError> {
-        let ended = || CallError::Unreachable("the live stream has ended".to_owned());
+    /// The command is on its way when this returns; its answer may be asked for whenever.
+    fn ask<T: DeserializeOwned>(
+        &self,
+        command: Command,
+    ) -> impl Future<Output = Answer<T>> + Send + 'static + use<T> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(Asked { command, reply }).await.map_err(|_| ended())?;
-        let answer = answer.await.map_err(|_| ended())??;
-        let answer: Success<T> = serde_json::from_value(answer).map_err(|error| {
-            CallError::Unreachable(format!("the tracker's answer can't be read: {error}"))
-        })?;
-        Ok(answer.answer)
+        let queued = self.commands.try_send(Asked { command, reply });
+        async move {
+            let unreachable = |reason: &str| CallError::Unreachable(reason.to_owned());
+            queued.map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => unreachable("too much waits for the server"),
+                mpsc::error::TrySendError::Closed(_) => unreachable("the live stream has ended"),
+            })?;
+            let answer = answer.await.map_err(|_| unreachable("the live stream has ended"))??;
+            let answer: Success<T> = serde_json::from_value(answer).map_err(|error| {
+                unreachable(&format!("the tracker's answer can't be read: {error}"))
+            })?;
+            Ok(answer.answer)
+        }
     }
 }
+
+/// What comes of a command.
+pub type Answer<T> = Result<T, CallError>;
 
 struct Run {
     tracker: Tracker,

@@ -83,14 +83,9 @@ impl Core {
             at,
             direct_only,
         };
-        let (store, me) = (self.store.clone(), self.me.clone());
-        self.writes.push_back(
-            async move {
-                let place = store.run(move |db| direct::write(db, &me, &written)).await;
-                Kept::Written { text, place, reply }
-            }
-            .boxed(),
-        );
+        let me = self.me.clone();
+        let place = self.store.submit(move |db| direct::write(db, &me, &written));
+        self.writes.push_back(place.map(|place| Kept::Written { text, place, reply }).boxed());
     }
 
     /// A channel message goes to linked members, or came from one and is told.

@@ -105,16 +105,11 @@ impl Core {
 
     /// A device has proved whose it is: it is remembered, and the person told of a new one.
     fn meet(&mut self, remote: &Remote) {
-        let (store, remote) = (self.store.clone(), remote.clone());
+        let remote = remote.clone();
         let (folded, device) = (remote.peer.folded(), remote.device);
         let now = Timestamp::now().as_millisecond();
-        self.writes.push_back(
-            async move {
-                let met = store.run(move |db| devices::meet(db, &folded, device, now)).await;
-                Kept::Met { remote, met }
-            }
-            .boxed(),
-        );
+        let met = self.store.submit(move |db| devices::meet(db, &folded, device, now));
+        self.writes.push_back(met.map(|met| Kept::Met { remote, met }).boxed());
     }
 
     /// Over the live stream, or by a call of its own while that is being opened.
@@ -122,18 +117,14 @@ impl Core {
         if self.calls.len() >= CALLS {
             return;
         }
-        let (tracker, live) = (self.tracker.clone(), self.live.clone());
-        let online = self.outbox.is_online();
         let remote = Remote { peer: signal.to.clone(), device: signal.to_device };
-        self.calls.push(
-            async move {
-                let outcome = match online {
-                    true => live.signal(signal).await,
-                    false => tracker.signal(&signal).await,
-                };
-                Done::Signalled(remote, outcome)
+        let done = |outcome| Done::Signalled(remote, outcome);
+        self.calls.push(match self.outbox.is_online() {
+            true => self.live.signal(signal).map(done).boxed(),
+            false => {
+                let tracker = self.tracker.clone();
+                async move { done(tracker.signal(&signal).await) }.boxed()
             }
-            .boxed(),
-        );
+        });
     }
 }

@@ -98,15 +98,10 @@ impl Core {
 
     /// Stores what arrived; [`Kept::Received`] acknowledges it.
     pub(super) fn receive(&mut self, arrived: Arrived, source: Source) {
-        let (store, me) = (self.store.clone(), self.me.clone());
+        let me = self.me.clone();
         let (from, id) = (arrived.from.clone(), arrived.id.clone());
-        self.writes.push_back(
-            async move {
-                let kept = store.run(move |db| direct::receive(db, &me, arrived)).await;
-                Kept::Received { source, from, id, kept }
-            }
-            .boxed(),
-        );
+        let kept = self.store.submit(move |db| direct::receive(db, &me, arrived));
+        self.writes.push_back(kept.map(|kept| Kept::Received { source, from, id, kept }).boxed());
     }
 
     pub(super) fn ask_members(&mut self, channel: ChannelName) {

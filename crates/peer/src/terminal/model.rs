@@ -28,6 +28,10 @@ use crate::event::{Delivery, Event};
 
 /// How long a notice stays.
 const NOTICE: Duration = Duration::from_secs(10);
+/// How often it is asked who is there while a talk is open: of people in no common channel nothing is told.
+const LOOK: Duration = Duration::from_secs(60);
+/// How soon after the end of a link.
+const LOOK_SOON: Duration = Duration::from_secs(3);
 /// The time between two rings of the bell.
 const BELL: Duration = Duration::from_secs(2);
 /// Deliveries that are told before the message's own call came back.
@@ -131,7 +135,9 @@ pub(crate) struct Model {
     missed: bool,
     /// When the bell rang last.
     rang: Option<Instant>,
-    /// It was asked who is there, for someone of whom nothing is known.
+    /// When it is asked again who is there.
+    look_at: Option<Instant>,
+    /// It was asked who is there, and is not answered yet.
     asks_people: bool,
     focused: bool,
     mouse: bool,
@@ -163,7 +169,8 @@ impl Model {
             early: VecDeque::new(),
             missed: false,
             rang: None,
-            asks_people: false,
+            look_at: None,
+            asks_people: true,
             focused: true,
             mouse: true,
             warned: false,
@@ -188,6 +195,7 @@ impl Model {
             Input::Click(column, row) => self.click(column, row, now),
             Input::Focus(focused) => {
                 self.focused = focused;
+                self.look_in(LOOK_SOON, now);
                 self.seen();
             }
             Input::Resize(columns, rows) => self.setting.size = (columns, rows),
@@ -200,7 +208,7 @@ impl Model {
     /// When [`Input::Tick`] is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let posts = self.rooms.iter().filter_map(|room| room.log.next_expiry());
-        posts.chain(self.notice.as_ref().map(|notice| notice.until)).min()
+        posts.chain(self.notice.as_ref().map(|notice| notice.until)).chain(self.look_at).min()
     }
 
     fn tick(&mut self, now: Now) {
@@ -209,6 +217,17 @@ impl Model {
         }
         if self.notice.as_ref().is_some_and(|notice| notice.until <= now.instant) {
             self.notice = None;
+        }
+        if self.look_at.take_if(|look| *look <= now.instant).is_some() {
+            self.look();
+        }
+    }
+
+    /// Looks who is there, in so long or sooner, while a talk is open.
+    fn look_in(&mut self, wait: Duration, now: Now) {
+        let at = now.instant + wait;
+        if matches!(self.open, Some(Place::Talk(_))) && self.focused {
+            self.look_at = Some(self.look_at.map_or(at, |look| look.min(at)));
         }
     }
 
@@ -308,7 +327,7 @@ impl Model {
         // A talk is shown under the spelling that it has already.
         let place = room.place.clone();
         if let Place::Talk(person) = &place {
-            self.meet(person);
+            self.look();
             self.ask(Effect::Connect(person.clone()));
         }
         self.open = Some(place);

@@ -8,8 +8,11 @@ async fn two(town: &crate::support::Town) -> (Window, Window) {
     let (alice, bob) = (Window::open("alice", 80, 24), Window::open("bob", 40, 12));
     alice.chats(town, "").await;
     bob.chats(town, "").await;
-    alice.shows("You are in no channel yet").await;
-    bob.shows("You are in no channel yet").await;
+    for window in [&alice, &bob] {
+        window.shows("You are in no channel yet").await;
+        // Connected: who isn't yet is not found by the other.
+        window.hides("…").await;
+    }
     (alice, bob)
 }
 

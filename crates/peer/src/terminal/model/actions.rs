@@ -95,7 +95,7 @@ impl Model {
                 }
                 None => {
                     self.sheet = Some(Sheet::loading(About::People));
-                    self.ask(Effect::People);
+                    self.look();
                 }
             },
             Command::File(path) => match self.open_person() {

@@ -3,7 +3,7 @@
 use wire::tracker::StoredMessage;
 use wire::{ChannelName, MessageId, PeerId};
 
-use super::{Connection, EARLY, Model, Now};
+use super::{Connection, EARLY, LOOK_SOON, Model, Now};
 use crate::event::{Delivery, Direct, Direction, Event, FileState, FileStatus};
 use crate::terminal::effect::Effect;
 use crate::terminal::log::{Loaded, POST_PATIENCE, Tone};
@@ -52,7 +52,12 @@ impl Model {
                 self.ask(Effect::Files);
                 self.reload();
             }
-            Event::Link { remote, way } => self.people.link(&remote, way),
+            Event::Link { remote, way } => {
+                self.people.link(&remote, way);
+                if way.is_none() {
+                    self.look_in(LOOK_SOON, now);
+                }
+            }
             Event::NewDevice { peer, device } => {
                 let device = device.to_string();
                 let values =
@@ -94,7 +99,7 @@ impl Model {
         self.missed = false;
         self.ask(Effect::Channels { all: self.all });
         self.ask(Effect::Talks);
-        self.ask(Effect::People);
+        self.look();
         self.load();
     }
 
@@ -196,15 +201,14 @@ impl Model {
             room.joined = joined;
             // Its counts and its private mark.
             self.ask(Effect::Channels { all: self.all });
-        } else if joined {
-            self.meet(peer);
+        } else if joined && !self.people.get(peer).is_some_and(|known| known.online) {
+            self.look();
         }
     }
 
-    /// Asks who is there, unless it is known that this person is.
-    pub(super) fn meet(&mut self, person: &PeerId) {
-        let there = self.people.get(person).is_some_and(|known| known.online);
-        if !there && !std::mem::replace(&mut self.asks_people, true) {
+    /// Asks who is there, one call at a time.
+    pub(super) fn look(&mut self) {
+        if !std::mem::replace(&mut self.asks_people, true) {
             self.ask(Effect::People);
         }
     }

@@ -4,7 +4,7 @@ use wire::chat::{Channel, Presence};
 use wire::tracker::Messages;
 use wire::{ChannelName, MessageId, PeerId};
 
-use super::{Connection, Model, Now};
+use super::{Connection, LOOK, Model, Now};
 use crate::event::{Delivery, Direct};
 use crate::peer::{PartnerDevice, PeerError};
 use crate::terminal::complete::{Completion, complete_path};
@@ -205,7 +205,11 @@ impl Model {
             Ok(channels) => channels,
             Err(error) => {
                 self.missed = true;
-                self.fail_sheet(&About::Channels, &error, now);
+                if !self.fail_sheet(&About::Channels, &error, now)
+                    && self.connection == Connection::Online
+                {
+                    self.complain(&error, now);
+                }
                 return;
             }
         };
@@ -268,11 +272,13 @@ impl Model {
 
     fn everybody(&mut self, result: Result<Vec<Presence>, PeerError>, now: Now) {
         self.asks_people = false;
+        self.look_in(LOOK, now);
         match result {
             Ok(people) => {
                 for presence in &people {
                     self.people.presence(presence);
                 }
+                self.connect();
                 let rows = sheet::people(&people, &self.me, self.words());
                 self.fill_sheet(&About::People, rows);
             }
@@ -280,6 +286,17 @@ impl Model {
                 self.missed = true;
                 self.fail_sheet(&About::People, &error, now);
             }
+        }
+    }
+
+    /// A link to the one of the open talk is wanted, when they are there.
+    fn connect(&mut self) {
+        let person = self.current().and_then(|room| room.person()).cloned();
+        let Some(person) = person.filter(|person| self.people.way(person).is_none()) else {
+            return;
+        };
+        if self.people.get(&person).is_some_and(|known| known.online) {
+            self.ask(Effect::Connect(person));
         }
     }
 
@@ -298,7 +315,9 @@ impl Model {
                 let rows = sheet::people(&members, &self.me, self.words());
                 self.fill_sheet(&about, rows);
             }
-            Err(error) => self.fail_sheet(&about, &error, now),
+            Err(error) => {
+                self.fail_sheet(&about, &error, now);
+            }
         }
     }
 
@@ -319,7 +338,9 @@ impl Model {
                 let rows = sheet::devices(of, &devices, &self.setting.zone, self.words());
                 self.fill_sheet(&about, rows);
             }
-            Err(error) => self.fail_sheet(&about, &error, now),
+            Err(error) => {
+                self.fail_sheet(&about, &error, now);
+            }
         }
     }
 
@@ -335,12 +356,13 @@ impl Model {
         }
     }
 
-    fn fail_sheet(&mut self, about: &About, error: &PeerError, now: Now) {
+    /// A sheet can't be filled. Gives whether someone waited for it.
+    fn fail_sheet(&mut self, about: &About, error: &PeerError, now: Now) -> bool {
         let waited = self.sheet.take_if(|sheet| sheet.about == *about && sheet.loading).is_some();
-        // Without a connection, only what someone waited for is worth a word.
-        if waited || self.connection == Connection::Online {
+        if waited {
             self.complain(error, now);
         }
+        waited
     }
 
     /// The disk's answer to Tab, if the line is still the same.

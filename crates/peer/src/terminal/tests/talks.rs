@@ -34,11 +34,8 @@ fn told(desk: &mut Desk, name: &str, delivery: Delivery) {
 fn opening_a_talk_reads_it_and_begins_to_link() {
     let mut desk = Desk::new(WIDE);
     desk.enters("/msg bob");
-    let asked = desk.asked();
-    assert_eq!(
-        asked,
-        [Effect::Connect(peer("bob")), Effect::Talk { with: peer("bob"), before: None }]
-    );
+    let read = Effect::Talk { with: peer("bob"), before: None };
+    assert_eq!(desk.asked(), [Effect::People, Effect::Connect(peer("bob")), read]);
     desk.enters("/msg bob hello");
     assert!(
         matches!(&desk.asked()[..], [Effect::Connect(_), Effect::Send { text, .. }] if text == "hello")
@@ -102,6 +99,29 @@ fn who_is_there_is_asked_when_someone_unknown_appears() {
     desk.event(joins("dave")).event(joins("erin")).event(joins("bob"));
     assert_eq!(desk.asked(), [Effect::People], "once, and not for those who are known to be there");
     desk.shows("#general · 6 members");
+}
+
+#[test]
+fn while_a_talk_is_open_it_is_looked_who_is_there() {
+    let mut desk = desk();
+    let people = |bob: bool| Outcome::People(Ok(vec![presence("bob", bob)]));
+    desk.outcome(people(true)).asked();
+    desk.later(59);
+    assert_eq!(desk.asked(), []);
+    desk.later(1);
+    assert_eq!(desk.asked(), [Effect::People]);
+    desk.outcome(people(true)).shows("bob · online");
+    assert_eq!(desk.asked(), [Effect::Connect(peer("bob"))], "there is no link yet");
+    // A link that ended is a reason to look sooner.
+    desk.link("bob", Some(Way::Direct)).link("bob", None).later(3);
+    assert_eq!(desk.asked(), [Effect::People]);
+    desk.outcome(people(false)).shows("bob · away");
+    // Nobody looks at a window in the background.
+    desk.apply(Input::Focus(false)).later(60);
+    assert_eq!(desk.asked(), [Effect::People]);
+    desk.outcome(people(false)).later(600);
+    assert_eq!(desk.asked(), []);
+    assert_eq!(desk.model.deadline(), None);
 }
 
 #[test]

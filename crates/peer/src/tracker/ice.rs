@@ -43,7 +43,7 @@ pub async fn resolve(ice: &Ice, host: &str) -> IceServers {
     {
         servers.stun.extend(look_up(host, port).await);
     }
-    for turn in &ice.turn {
+    for turn in ice.turn.iter() {
         for (host, port) in turn.urls.iter().filter_map(|url| place(url, "turn")) {
             servers.turn.extend(look_up(host, port).await.into_iter().map(|addr| TurnServer {
                 addr,

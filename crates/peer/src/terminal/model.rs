@@ -131,6 +131,8 @@ pub(crate) struct Model {
     sent: Sent,
     /// Deliveries of messages whose id isn't known here yet.
     early: VecDeque<(MessageId, Delivery)>,
+    /// Whether it was answered which channels and which talks there are: then the first one is shown.
+    answered: (bool, bool),
     /// What the tracker knows could not be read.
     missed: bool,
     /// When the bell rang last.
@@ -167,6 +169,7 @@ impl Model {
             lobby: Editor::default(),
             sent: Sent::default(),
             early: VecDeque::new(),
+            answered: (false, false),
             missed: false,
             rang: None,
             look_at: None,

@@ -26,18 +26,16 @@ impl Model {
             Outcome::History { channel, before, result } => {
                 self.history(channel, before.is_some(), result, now);
             }
-            Outcome::Channels { all, result } => self.channels(all, result, now),
-            Outcome::Talks(result) => match result {
-                Ok(talks) => {
-                    for person in talks {
-                        let place = Place::Talk(person);
-                        if self.room(&place).is_none() {
-                            self.rooms.push(Room::new(place));
-                        }
-                    }
-                }
-                Err(error) => self.complain(&error, now),
-            },
+            Outcome::Channels { all, result } => {
+                self.channels(all, result, now);
+                self.answered.0 = true;
+                self.show_first();
+            }
+            Outcome::Talks(result) => {
+                self.talks(result, now);
+                self.answered.1 = true;
+                self.show_first();
+            }
             Outcome::People(result) => self.everybody(result, now),
             Outcome::Members(channel, result) => self.members(&channel, result, now),
             Outcome::Joined(channel, result) => match result {
@@ -238,14 +236,28 @@ impl Model {
         {
             sheet.fill(sheet::channels(&channels, words));
         }
-        if self.open.is_none() {
-            self.show_first();
-        }
         self.seen();
     }
 
-    /// Shows the first conversation that there is, the general channel before others.
+    fn talks(&mut self, result: Result<Vec<PeerId>, PeerError>, now: Now) {
+        match result {
+            Ok(talks) => {
+                for person in talks {
+                    let place = Place::Talk(person);
+                    if self.room(&place).is_none() {
+                        self.rooms.push(Room::new(place));
+                    }
+                }
+            }
+            Err(error) => self.complain(&error, now),
+        }
+    }
+
+    /// Shows the first conversation that there is, the general channel before others, when none is open.
     fn show_first(&mut self) {
+        if self.open.is_some() || self.answered != (true, true) {
+            return;
+        }
         let (channels, talks) = self.listed();
         let general = channels
             .iter()

@@ -43,6 +43,23 @@ fn opening_a_talk_reads_it_and_begins_to_link() {
 }
 
 #[test]
+fn the_first_conversation_is_shown_whatever_is_answered_first() {
+    let talks = || Outcome::Talks(Ok(vec![peer("bob")]));
+    let general = || super::support::told("general", true, 2, 2);
+    let mut desk = Desk::bare("C", WIDE);
+    desk.outcome(talks()).channels(vec![general()]).shows("> Message #general");
+    let mut desk = Desk::bare("C", WIDE);
+    desk.channels(vec![general()]).outcome(talks()).shows("> Message #general");
+    let mut desk = Desk::bare("C", WIDE);
+    desk.channels(vec![]).outcome(talks()).shows("> Message bob");
+    // Without a connection there are the talks, which are on this device.
+    let mut desk = Desk::bare("C", WIDE);
+    let gone = PeerError::Unreachable("x".into());
+    desk.outcome(Outcome::Channels { all: false, result: Err(gone) });
+    desk.outcome(talks()).shows("> Message bob");
+}
+
+#[test]
 fn every_own_message_says_how_far_it_has_come() {
     let mut desk = desk();
     let steps = [

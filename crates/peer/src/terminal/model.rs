@@ -316,10 +316,12 @@ impl Model {
 
     /// Shows a conversation, and reads what isn't loaded of it.
     fn show(&mut self, place: &Place) {
-        if self.open.as_ref() != Some(place)
-            && let Some(left) = self.current_mut()
-        {
-            left.first_unread = None;
+        if self.open.as_ref() != Some(place) {
+            // What was said belongs to what was shown.
+            self.notice = None;
+            if let Some(left) = self.current_mut() {
+                left.first_unread = None;
+            }
         }
         self.candidates.clear();
         self.sheet = None;

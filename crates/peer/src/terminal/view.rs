@@ -30,7 +30,7 @@ pub(crate) struct Layout {
     pub(crate) history: Rect,
     /// Files under way.
     pub(crate) files: Rect,
-    /// The line above the input: notices.
+    /// The line above the input, and what is said there.
     pub(crate) rule: Rect,
     /// What is being written.
     pub(crate) input: Rect,
@@ -52,14 +52,18 @@ impl Layout {
         let input = u16::try_from(written).unwrap_or(u16::MAX).min((rows / 3).clamp(1, 8));
         let most = if rows < 16 { 1 } else { 4 };
         let files = u16::try_from(files::rows(model).len()).unwrap_or(u16::MAX).min(most);
-        let history = rows - 2 - input - files;
+        let left = rows - 1 - input - files;
+        // The messages keep most of what is left.
+        let said = u16::try_from(composer::rule_rows(model, width)).unwrap_or(u16::MAX);
+        let rule = said.min((left / 3).max(1));
+        let history = left - rule;
         Self {
             list,
             title: Rect::new(x, 0, width, 1),
             history: Rect::new(x, 1, width, history),
             files: Rect::new(x, 1 + history, width, files),
-            rule: Rect::new(x, 1 + history + files, width, 1),
-            input: Rect::new(x, 2 + history + files, width, input),
+            rule: Rect::new(x, 1 + history + files, width, rule),
+            input: Rect::new(x, 1 + history + files + rule, width, input),
         }
     }
 }

@@ -147,7 +147,10 @@ impl Model {
     pub(super) fn accept(&mut self, number: Option<usize>, now: Now) {
         let near = self.open_person();
         match self.transfers.choose(number, near.as_ref(), Transfer::asks) {
-            Some((from, file)) => self.ask(Effect::Accept(from, file)),
+            Some((from, file)) => {
+                self.notice = None;
+                self.ask(Effect::Accept(from, file));
+            }
             None => self.say(self.words().no_offer, Tone::Wrong, now),
         }
     }
@@ -156,7 +159,10 @@ impl Model {
     pub(super) fn decline(&mut self, number: Option<usize>, now: Now) {
         let near = self.open_person();
         match self.transfers.choose(number, near.as_ref(), Transfer::asks) {
-            Some((from, file)) => self.ask(Effect::Decline(from, file)),
+            Some((from, file)) => {
+                self.notice = None;
+                self.ask(Effect::Decline(from, file));
+            }
             None => self.say(self.words().no_offer, Tone::Wrong, now),
         }
     }

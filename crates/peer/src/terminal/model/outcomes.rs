@@ -39,17 +39,7 @@ impl Model {
             Outcome::People(result) => self.everybody(result, now),
             Outcome::Members(channel, result) => self.members(&channel, result, now),
             Outcome::Joined(channel, result) => match result {
-                Ok(()) => {
-                    self.say(
-                        fill(self.words().joined, &[("channel", channel.as_str())]),
-                        Tone::Plain,
-                        now,
-                    );
-                    let place = Place::Channel(channel);
-                    self.room_or_new(&place).joined = true;
-                    self.show(&place);
-                    self.ask(Effect::Channels { all: self.all });
-                }
+                Ok(()) => self.joined(channel, now),
                 Err(error) => self.complain(&error, now),
             },
             Outcome::Left(channel, result) => match result {
@@ -268,8 +258,17 @@ impl Model {
         }
     }
 
+    fn joined(&mut self, channel: ChannelName, now: Now) {
+        let text = fill(self.words().joined, &[("channel", channel.as_str())]);
+        let place = Place::Channel(channel);
+        self.room_or_new(&place).joined = true;
+        self.show(&place);
+        self.say(text, Tone::Plain, now);
+        self.ask(Effect::Channels { all: self.all });
+    }
+
     fn left(&mut self, channel: ChannelName, now: Now) {
-        self.say(fill(self.words().left, &[("channel", channel.as_str())]), Tone::Plain, now);
+        let text = fill(self.words().left, &[("channel", channel.as_str())]);
         let place = Place::Channel(channel);
         if let Some(room) = self.room_mut(&place) {
             room.joined = false;
@@ -279,6 +278,7 @@ impl Model {
             self.open = None;
             self.show_first();
         }
+        self.say(text, Tone::Plain, now);
         self.ask(Effect::Channels { all: self.all });
     }
 

@@ -140,3 +140,24 @@ fn a_channel_at_40x12_in_vietnamese() {
 ",
     );
 }
+
+#[test]
+fn a_long_notice_at_40x10() {
+    let mut desk = Desk::new((40, 10));
+    desk.enters("/etc");
+    assert_looks(
+        &desk,
+        r"
+(2) #general · 3 members
+
+
+ This is where #general begins.
+── Wednesday 4 March 2026 ──────────────
+12:01 bob: hello
+12:02 bob: anybody here?
+─ There is no command /etc. Two slashes
+  at the beginning send it as text
+> /etc
+",
+    );
+}

@@ -11,10 +11,23 @@ use crate::terminal::model::Model;
 use crate::terminal::people::is;
 use crate::terminal::room::Place;
 use crate::terminal::words::fill;
-use crate::terminal::wrap::{columns, cut, editor_rows, place};
+use crate::terminal::wrap::{columns, cut, editor_rows, place, wrap};
 
 /// Bytes that are left when the count is shown.
 const NEAR_LIMIT: usize = 1024;
+
+/// Rows of what is said above the input at most.
+const SAID_ROWS: usize = 4;
+
+/// The rows of what is said; one, an empty rule, when nothing is.
+pub(super) fn rule_rows(model: &Model, width: u16) -> usize {
+    let Some((text, _)) = said(model) else { return 1 };
+    wrap(&text, said_width(width)).len().clamp(1, SAID_ROWS)
+}
+
+fn said_width(width: u16) -> usize {
+    usize::from(width).saturating_sub(3).max(1)
+}
 
 pub(super) fn draw_rule(model: &Model, area: Rect, buffer: &mut Buffer) {
     let theme = theme(model);
@@ -29,8 +42,17 @@ pub(super) fn draw_rule(model: &Model, area: Rect, buffer: &mut Buffer) {
         }
         return;
     };
-    let shown = format!(" {} ", cut(&text, width.saturating_sub(3)));
-    buffer.set_stringn(area.x + 1, area.y, shown, width.saturating_sub(1), style);
+    let height = usize::from(area.height);
+    let rows = wrap(&text, said_width(area.width));
+    for (at, (y, row)) in (area.y..area.bottom()).zip(&rows).enumerate() {
+        let mut row = (*row).to_owned();
+        if at + 1 == height && rows.len() > height {
+            // What has no room is cut, and says so.
+            row =
+                cut(&format!("{row} {}", rows.get(height).unwrap_or(&"")), said_width(area.width));
+        }
+        buffer.set_stringn(area.x + 1, y, format!(" {row} "), width.saturating_sub(1), style);
+    }
 }
 
 /// What the line above the input says.

@@ -2,16 +2,16 @@
 //!
 //! # Layout
 //! Pure logic, tested without a terminal:
-//! - [`model`]: everything that the interface knows; takes an input, gives [`effect`]s.
-//! - [`room`], [`log`], [`people`], [`transfers`], [`sheet`]: what the model is made of.
-//! - [`input`], [`commands`], [`complete`]: the line that is being written, what it says, what Tab makes of it.
-//! - [`view`], [`theme`], [`wrap`]: how all that looks in so many columns and rows.
-//! - [`words`]: every text, in English and Vietnamese.
-//! - [`safe`]: texts of others, made harmless.
+//! - `model`: everything that the interface knows; takes an input, gives `effect`s.
+//! - `room`, `log`, `people`, `transfers`, `sheet`: what the model is made of.
+//! - `input`, `commands`, `complete`: the line that is being written, what it says, what Tab makes of it.
+//! - `view`, `theme`, `wrap`: how all that looks in so many columns and rows.
+//! - `words`: every text, in English and Vietnamese.
+//! - `safe`: texts of others, made harmless.
 //!
 //! What moves bytes:
-//! - [`run`](mod@run): the loop.
-//! - [`perform`]: effects, as calls to the peer.
+//! - `run`: the loop.
+//! - `perform`: effects, as calls to the peer.
 //! - [`screen`]: the terminal, taken over and given back.
 
 pub(crate) mod commands;

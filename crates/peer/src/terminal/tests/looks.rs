@@ -21,8 +21,7 @@ fn talk(desk: &mut Desk) {
 }
 
 fn assert_looks(desk: &Desk, wanted: &str) {
-    let wanted: Vec<&str> =
-        wanted.trim_matches('\n').lines().map(|row| row.trim_end().trim_end_matches('¶')).collect();
+    let wanted: Vec<&str> = wanted.trim_matches('\n').lines().map(str::trim_end).collect();
     let rows = desk.rows();
     assert_eq!(rows, wanted, "\n{}\n", rows.join("\n"));
 }

@@ -274,17 +274,21 @@ impl Connection {
         self.run(scene)
     }
 
-    /// Says goodbye, as far as that still goes.
+    /// Says goodbye on the channel for frames, as far as that still goes.
     pub(super) fn leave(&mut self, scene: &mut Scene<'_>) {
         if self.up {
             self.frames.bye();
         }
-        let said = self.run(scene).and_then(|()| {
-            self.rtc.close()?;
-            self.drain(scene)
-        });
-        if let Err(error) = said {
+        if let Err(error) = self.run(scene) {
             tracing::debug!(%error, "no goodbye");
+        }
+    }
+
+    /// Closes what the other side holds open, so that it doesn't wait for a silence.
+    pub(super) fn hang_up(&mut self, scene: &mut Scene<'_>) {
+        let closed = self.rtc.close().map_err(End::from).and_then(|()| self.drain(scene));
+        if let Err(error) = closed {
+            tracing::trace!(%error, "not closed");
         }
     }
 

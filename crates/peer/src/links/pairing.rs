@@ -382,23 +382,30 @@ impl Pairing {
 
     /// Says goodbye on the connection and drops it.
     fn leave(&mut self, desk: &mut Desk<'_>) {
-        if let Some(link) = &mut self.link {
-            let mut happened = Vec::new();
-            let mut scene = Scene { now: desk.now, net: desk.net, happened: &mut happened };
-            let left = catch_unwind(AssertUnwindSafe(|| link.connection.leave(&mut scene)));
-            if left.is_err() {
-                tracing::error!(remote = %self.remote, "the connection failed in an unforeseen way");
-            }
-        }
+        self.last_words(desk, Connection::leave);
         self.drop_link(desk);
     }
 
     fn drop_link(&mut self, desk: &mut Desk<'_>) {
+        self.last_words(desk, Connection::hang_up);
         let Some(link) = self.link.take() else { return };
         link.frames.close();
         if link.up {
             desk.shared.down(&self.remote);
             desk.events.push(LinkEvent::Down { remote: self.remote.clone() }, 0);
+        }
+    }
+
+    /// Whatever the connection still hears is of no interest.
+    fn last_words(
+        &mut self,
+        desk: &mut Desk<'_>,
+        say: impl FnOnce(&mut Connection, &mut Scene<'_>),
+    ) {
+        let Some(link) = &mut self.link else { return };
+        let mut scene = Scene { now: desk.now, net: desk.net, happened: &mut Vec::new() };
+        if catch_unwind(AssertUnwindSafe(|| say(&mut link.connection, &mut scene))).is_err() {
+            tracing::error!(remote = %self.remote, "the connection failed in an unforeseen way");
         }
     }
 

@@ -113,6 +113,7 @@ async fn a_device_that_started_again_is_linked_again() {
     again.up(&alice.me).await;
     alice.links.send(&bob.me, &text(1, "again")).await.unwrap();
     assert_eq!(again.frame().await, text(1, "again"));
+    bob.down(&alice.me).await;
     assert!(bob.quiet());
 }
 

@@ -6,6 +6,8 @@ use peer::links;
 #[path = "../../src/links/turn/tests/coturn.rs"]
 mod coturn;
 mod files;
+mod hostile;
 mod linking;
 mod relayed;
+mod rogue;
 mod support;

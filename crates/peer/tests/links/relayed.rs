@@ -100,7 +100,7 @@ async fn a_server_that_started_again_is_used_again() {
     let mut server = Coturn::start(&[]).await;
     let board = Switchboard::default();
     let mut alice = hidden(&board, "alice", &server).await;
-    let mut bob = hidden(&board, "bob", &server).await;
+    let bob = hidden(&board, "bob", &server).await;
     alice.links.connect(&bob.me);
     alice.up(&bob.me).await;
     server.restart().await;

@@ -41,6 +41,7 @@ struct Inner {
     /// Signals are lost while this is set.
     cut: AtomicBool,
     change: Mutex<Option<Change>>,
+    taps: Mutex<Vec<(Remote, mpsc::UnboundedSender<Signalling>)>>,
     passed: Mutex<Vec<Signalling>>,
 }
 
@@ -59,20 +60,30 @@ impl Switchboard {
         self.0.devices.lock().unwrap().push((me.clone(), links.clone()));
         let (outlet, told) = mpsc::unbounded_channel();
         let board = self.clone();
+        let ears = Arc::new(tokio::sync::Mutex::new(()));
+        let open = Arc::clone(&ears);
         tokio::spawn(async move {
             while let Some(event) = events.recv().await {
+                let _open = open.lock().await;
                 match event {
                     LinkEvent::Signal(signal) => board.pass(signal),
                     event => drop(outlet.send(event)),
                 }
             }
         });
-        Device { me, links, told, passed: VecDeque::new() }
+        Device { me, links, ears, told, passed: VecDeque::new() }
     }
 
     /// Forgets a device: nothing reaches it any more.
     pub(crate) fn remove(&self, device: &Remote) {
         self.0.devices.lock().unwrap().retain(|(remote, _)| remote != device);
+    }
+
+    /// Gets the signals for somebody who is no engine.
+    pub(crate) fn tap(&self, remote: &Remote) -> mpsc::UnboundedReceiver<Signalling> {
+        let (outlet, signals) = mpsc::unbounded_channel();
+        self.0.taps.lock().unwrap().push((remote.clone(), outlet));
+        signals
     }
 
     /// Whether signals are lost.
@@ -91,14 +102,18 @@ impl Switchboard {
     }
 
     fn pass(&self, signal: SendSignal) {
-        let mut signal = Signalling {
+        self.put(Signalling {
             from: signal.from.unwrap(),
             from_device: signal.from_device,
             to: signal.to,
             to_device: signal.to_device,
             session: signal.session,
             signal: signal.signal,
-        };
+        });
+    }
+
+    /// Passes a signal on.
+    pub(crate) fn put(&self, mut signal: Signalling) {
         if let Some(change) = &mut *self.0.change.lock().unwrap() {
             change(&mut signal);
         }
@@ -107,6 +122,11 @@ impl Switchboard {
             return;
         }
         let to = Remote { peer: signal.to.clone(), device: signal.to_device };
+        for (remote, outlet) in &*self.0.taps.lock().unwrap() {
+            if *remote == to {
+                let _ = outlet.send(signal.clone());
+            }
+        }
         for (remote, links) in &*self.0.devices.lock().unwrap() {
             if *remote == to {
                 links.signal(signal.clone());
@@ -119,6 +139,8 @@ impl Switchboard {
 pub(crate) struct Device {
     pub(crate) me: Remote,
     pub(crate) links: Links,
+    /// While this is held, its owner takes nothing.
+    pub(crate) ears: Arc<tokio::sync::Mutex<()>>,
     told: mpsc::UnboundedReceiver<LinkEvent>,
     /// What was told while something else was waited for.
     passed: VecDeque<LinkEvent>,

@@ -117,6 +117,15 @@ def test_a_receiver_who_reloads_amid_many_messages_misses_and_doubles_none(visit
     assert ana.texts() == texts
 
 
+def test_a_link_is_made_anew_after_each_reload_at_the_first_attempt(visit):
+    ana, ben = visit("ana"), visit("ben")
+    talk(ana, ben)
+    for who in (ana, ben) * 4:
+        who.page.reload()
+        # An attempt that comes to nothing takes 15 s.
+        expect(who.page.locator("#link-state")).to_have_attribute("data-state", "direct", timeout=14_000)
+
+
 def test_a_channel_message_reaches_linked_members_ahead_of_the_log(visit, world):
     ana, ben = visit("ana"), visit("ben")
     ana.link_cut = ben.link_cut = True

@@ -18,6 +18,7 @@ import { Assembler, cut, FILE_PREFIX, FrameError, MESSAGES, PROTOCOL, VERSION } 
 import { BUFFERED_BYTES, FileChannel, room } from './filechannel.js';
 import { wayOf } from './way.js';
 
+const AGENT = 'hybrid-chat-web/1';
 /** What `disconnected` is given to heal. */
 const PATIENCE_MS = 5000;
 /** How often the way is looked at, beside the moments when it is known to have changed. */
@@ -43,7 +44,13 @@ export class Link {
   /** @type {Set<FileChannel>} */
   #files = new Set();
   #greeted = false;
+  #saidHello = false;
   #ended = false;
+  /** @type {() => void} */
+  #tellEnd = () => undefined;
+  #over = new Promise((/** @type {(value: void) => void} */ resolve) => {
+    this.#tellEnd = resolve;
+  });
   #saidEnd = false;
   /** Whether this side has any address to offer. */
   #reachable = false;
@@ -77,8 +84,10 @@ export class Link {
 
   /** @returns {Promise<string>} the SDP to offer */
   async offer() {
-    this.#use(this.#pc.createDataChannel(MESSAGES, { protocol: PROTOCOL }));
-    await this.#pc.setLocalDescription();
+    const channel = this.#pc.createDataChannel(MESSAGES, { protocol: PROTOCOL });
+    this.#use(channel);
+    channel.addEventListener('open', () => this.#sayHello());
+    await this.#unlessEnded(this.#pc.setLocalDescription());
     return this.#pc.localDescription?.sdp ?? '';
   }
 
@@ -87,20 +96,30 @@ export class Link {
    * @returns {Promise<string>} the SDP to answer
    */
   async answer(sdp) {
-    await this.#pc.setRemoteDescription({ type: 'offer', sdp });
-    await this.#pc.setLocalDescription();
+    await this.#unlessEnded(this.#pc.setRemoteDescription({ type: 'offer', sdp }));
+    await this.#unlessEnded(this.#pc.setLocalDescription());
     return this.#pc.localDescription?.sdp ?? '';
   }
 
   /** @param {string} sdp the answer */
   async accept(sdp) {
-    await this.#pc.setRemoteDescription({ type: 'answer', sdp });
+    await this.#unlessEnded(this.#pc.setRemoteDescription({ type: 'answer', sdp }));
   }
 
   /** @param {string} candidate */
   async addCandidate(candidate) {
     // A candidate that this browser can't use is no misfortune: there are others.
-    await this.#pc.addIceCandidate({ candidate, sdpMLineIndex: 0 }).catch(() => undefined);
+    await this.#unlessEnded(this.#pc.addIceCandidate({ candidate, sdpMLineIndex: 0 })).catch(() => undefined);
+  }
+
+  /**
+   * What a connection was asked for when it is closed is never answered (WebRTC §4.4.1.2): nobody may wait for it.
+   * @template T
+   * @param {Promise<T>} asked
+   * @returns {Promise<T>} rejects when the link ends
+   */
+  #unlessEnded(asked) {
+    return Promise.race([asked, this.#over.then(() => Promise.reject(new Error('the link ended')))]);
   }
 
   /**
@@ -181,11 +200,18 @@ export class Link {
     this.#channel = channel;
     channel.binaryType = 'arraybuffer';
     channel.bufferedAmountLowThreshold = BUFFERED_BYTES / 2;
-    const hello = () => void this.#put({ t: 'hello', version: VERSION, agent: 'hybrid-chat-web/1' }).catch(() => undefined);
-    if (channel.readyState === 'open') hello();
-    else channel.addEventListener('open', hello);
     channel.addEventListener('message', (event) => this.#receive(event.data));
     channel.addEventListener('close', () => this.#lost('lost'));
+  }
+
+  /**
+   * The side that made the channel says it once the channel is open, the other one in answer to that: Chromium hands a
+   * channel on as open a moment before what is sent on it gets through.
+   */
+  #sayHello() {
+    if (this.#saidHello) return;
+    this.#saidHello = true;
+    void this.#put({ t: 'hello', version: VERSION, agent: AGENT }).catch(() => undefined);
   }
 
   /** @param {unknown} data */
@@ -206,6 +232,7 @@ export class Link {
     if (!this.#greeted) {
       if (frame.t !== 'hello' || !Number.isInteger(frame.version) || frame.version < VERSION) throw new FrameError('no hello');
       this.#greeted = true;
+      this.#sayHello();
       void this.#comeUp();
       return;
     }
@@ -278,6 +305,7 @@ export class Link {
     if (this.#ended) return;
     this.#ended = true;
     this.isUp = false;
+    this.#tellEnd();
     clearTimeout(this.#patience);
     clearInterval(this.#looking);
     for (const file of this.#files) file.close();

@@ -4,7 +4,7 @@ import os
 import re
 import time
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Locator, Page, expect
 
 PASSWORD = "quiet rivers, paper lanterns"
 #: The machine may be busy; a healthy page needs a fraction of it.
@@ -186,6 +186,18 @@ class Person:
 
     def at_end(self) -> bool:
         return self.scroller.evaluate("(node) => node.scrollHeight - node.scrollTop - node.clientHeight < 60")
+
+    def crash(self) -> None:
+        """The page's process dies: it says goodbye to nobody. Another page takes its place."""
+        dead = self.page
+        self.page = self.context.new_page()
+        try:
+            dead.goto("chrome://crash", timeout=5000)
+        except Error:
+            pass
+        dead.close()
+        self.page.close()
+        self.page = self.new_page()
 
     # --- the end ----------------------------------------------------------------------------------
 

@@ -162,6 +162,8 @@ def test_without_web_locks_a_lease_decides_who_leads(visit):
     ana.say("for both tabs")
     for page in (ben.page, second):
         expect(page.locator("li.message.got-direct .said")).to_have_text(["for both tabs"])
+    # It dies without giving the lease back.
+    ben.crash()
     ben.page.close()
     ben.page = second
     say(second, "the other one is gone")

@@ -90,6 +90,33 @@ def test_a_person_who_leaves_gets_the_rest_by_mailbox_and_is_linked_again_after_
     ana.went("back again", "got-direct")
 
 
+def test_a_page_that_dies_gets_the_rest_by_mailbox(visit):
+    ana, ben = visit("ana"), visit("ben")
+    talk(ana, ben)
+    ben.crash()
+    ana.say("are you still there?")
+    ana.went("are you still there?", "queued")
+    ben.enter()
+    ben.open("ana")
+    ben.went("are you still there?", "got-mailbox")
+    ana.went("are you still there?", "delivered")
+    ana.linked()
+    ben.say("here again")
+    ana.went("here again", "got-direct")
+
+
+def test_a_session_that_ends_ends_its_links(visit):
+    ana, ben = visit("ana"), visit("ben")
+    talk(ana, ben)
+    ben.link_cut = True
+    ben.context.clear_cookies()
+    # The next call finds out.
+    ben.page.locator("#browse-people").click()
+    ben.page.keyboard.press("Escape")
+    expect(ben.page.locator("#banner")).to_contain_text("session has ended")
+    expect(ana.page.locator("#link-state")).not_to_have_attribute("data-state", "direct")
+
+
 def test_a_reload_amid_many_messages_loses_and_doubles_none(visit):
     ana, ben = visit("ana"), visit("ben")
     talk(ana, ben)

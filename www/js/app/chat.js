@@ -69,7 +69,10 @@ export class Chat extends EventTarget {
     this.p2p = new P2p(this);
     this.live = new Live({
       event: (event) => this.#event(event),
-      status: () => this.changed(),
+      status: ({ state }) => {
+        if (state === 'signed-out') this.p2p.signedOut();
+        this.changed();
+      },
       probe: async () => {
         const status = await get('/chat/me').then(() => 200, (error) => error.status);
         return status === 200 && (await this.p2p.reregister()) ? 404 : status;

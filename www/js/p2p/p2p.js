@@ -300,6 +300,11 @@ export class P2p extends EventTarget {
     return this.#lead?.registerAnew() ?? false;
   }
 
+  /** The session is over, and with it the links that it allowed. */
+  signedOut() {
+    this.#lose();
+  }
+
   /** This browser is no device of the account any more. */
   async forget() {
     if (this.ownDevice !== '') await post('/chat/devices/remove', { device: this.ownDevice }).catch(() => undefined);

@@ -7,7 +7,7 @@ use wire::PeerId;
 use super::log::Tone;
 
 /// Colours for names: those that are legible on light and on dark.
-const NAMES: [Color; 4] = [Color::Cyan, Color::Magenta, Color::Blue, Color::Red];
+const NAMES: [Color; 3] = [Color::Cyan, Color::Magenta, Color::Blue];
 
 /// How things look.
 #[derive(Debug, Clone, Copy)]

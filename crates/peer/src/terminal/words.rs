@@ -59,6 +59,7 @@ pub(crate) struct Words {
     pub(crate) bytes_left: &'static str,
     pub(crate) bytes_over: &'static str,
     pub(crate) keys_hint: &'static str,
+    pub(crate) keys_hint_narrow: &'static str,
     pub(crate) too_small: &'static str,
 
     pub(crate) back_online: &'static str,

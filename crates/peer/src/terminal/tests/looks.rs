@@ -77,7 +77,7 @@ fn a_channel_at_40x12() {
 ── Wednesday 4 March 2026 ──────────────
 12:01 bob: hello
 12:02 bob: anybody here?
-────────────────────────────────────────
+─────────── F1 help · F2 conversations ─
 > Message #general
 ",
     );
@@ -134,7 +134,7 @@ fn a_channel_at_40x12_in_vietnamese() {
 ── Thứ Tư, 4/3/2026 ────────────────────
 12:01 bob: hello
 12:02 bob: anybody here?
-────────────────────────────────────────
+────────── F1 trợ giúp · F2 trò chuyện ─
 > Nhắn tới #general
 ",
     );

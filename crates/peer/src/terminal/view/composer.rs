@@ -34,10 +34,12 @@ pub(super) fn draw_rule(model: &Model, area: Rect, buffer: &mut Buffer) {
     let width = usize::from(area.width);
     buffer.set_stringn(area.x, area.y, "─".repeat(width), width, theme.faint());
     let Some((text, style)) = said(model) else {
-        let hint = model.words().keys_hint;
-        let used = columns(hint) + 2;
-        if width >= 50 {
-            let x = area.right() - u16::try_from(used + 1).unwrap_or(area.width);
+        let words = model.words();
+        // Without the list, how to get to it.
+        let hint = if area.x == 0 { words.keys_hint_narrow } else { words.keys_hint };
+        let used = columns(hint) + 3;
+        if used < width {
+            let x = area.right() - u16::try_from(used).unwrap_or(area.width);
             buffer.set_stringn(x, area.y, format!(" {hint} "), used, theme.faint());
         }
         return;

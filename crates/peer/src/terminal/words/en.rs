@@ -50,6 +50,7 @@ pub(super) const WORDS: Words = Words {
     bytes_left: "{n} bytes left",
     bytes_over: "{n} bytes too long",
     keys_hint: "F1 help",
+    keys_hint_narrow: "F1 help · F2 conversations",
     too_small: "The window is too small",
 
     back_online: "Connected again",

@@ -50,6 +50,7 @@ pub(super) const WORDS: Words = Words {
     bytes_left: "Còn {n} byte",
     bytes_over: "Dài quá {n} byte",
     keys_hint: "F1 trợ giúp",
+    keys_hint_narrow: "F1 trợ giúp · F2 trò chuyện",
     too_small: "Cửa sổ quá nhỏ",
 
     back_online: "Đã kết nối lại",

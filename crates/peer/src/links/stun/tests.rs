@@ -205,20 +205,50 @@ fn before_a_link_whoever_is_not_fresh_is_asked_again() {
     assert_eq!(bench.sent().len(), 1);
 }
 
-#[tokio::test]
-async fn a_real_server_is_understood_over_a_real_socket() {
-    let server = Coturn::start(&[]).await;
+/// Asks a server over a real socket: how it was asked from, and how it is seen.
+async fn ask(server: SocketAddr) -> (SocketAddr, SocketAddr) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let (local, mut client) = (socket.local_addr().unwrap(), Client::default());
-    client.set(&[local], &[server.addr], Instant::now());
+    let (own, mut client) = (socket.local_addr().unwrap(), Client::default());
+    client.set(&[own], &[server], Instant::now());
     let asked = client.poll_transmit().unwrap();
-    assert_eq!(asked.local, local);
     socket.send_to(&asked.datagram, asked.to).await.unwrap();
     let mut datagram = [0; 1_500];
     let received = tokio::time::timeout(PATIENCE, socket.recv_from(&mut datagram)).await;
     let (size, from) = received.expect("an answer").unwrap();
-    assert!(client.receive(local, from, &datagram[..size], Instant::now()));
-    assert_eq!(client.poll_event(), Some(Event::Reflexive { local, addr: local }));
+    assert!(client.receive(own, from, &datagram[..size], Instant::now()));
+    let Some(Event::Reflexive { local, addr }) = client.poll_event() else { panic!("no address") };
+    assert_eq!(local, own);
+    (own, addr)
+}
+
+#[tokio::test]
+async fn another_projects_server_is_understood() {
+    let server = Coturn::start(&[]).await;
+    let (own, seen) = ask(server.addr).await;
+    assert_eq!(seen, own);
+}
+
+#[tokio::test]
+async fn the_trackers_own_server_is_understood() {
+    use chat_tracker::metrics::Metrics;
+    use chat_tracker::settings::LinkArgs;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        links: LinkArgs,
+    }
+    let flags = ["tracker", "--stun-ip", "127.0.0.1", "--stun-port", "0"];
+    let flags = Flags::try_parse_from(flags).unwrap();
+    let metrics = Metrics::new().unwrap();
+    let server = chat_tracker::stun::Server::bind(&flags.links, &metrics).unwrap().unwrap();
+    let (addr, shutdown) = (server.local_addr(), service::Shutdown::new());
+    let running = tokio::spawn(server.run(shutdown.clone()));
+    let (own, seen) = ask(addr).await;
+    assert_eq!(seen, own);
+    shutdown.cancel();
+    running.await.unwrap();
 }
 
 proptest! {

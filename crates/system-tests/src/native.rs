@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -107,7 +107,7 @@ impl Native {
         let mut said = program.said();
         let (events, told) = watch::channel(Vec::new());
         let events = Arc::new(events);
-        let (whose, out) = (name.clone(), events.clone());
+        let (whose, out, start) = (name.clone(), events.clone(), Instant::now());
         let parsing = tokio::spawn(async move {
             let mut read = 0;
             while said.changed().await.is_ok() {
@@ -117,7 +117,13 @@ impl Native {
                     serde_json::from_str::<Value>(line)
                         .unwrap_or_else(|_| json!({"type": "noise", "of": whose, "line": line}))
                 });
-                let fresh: Vec<Value> = fresh.collect();
+                // For those who read it after a failure.
+                let at = json!(format!("{:.3} s", start.elapsed().as_secs_f64()));
+                let at = fresh.map(|mut event| {
+                    event["at"] = at.clone();
+                    event
+                });
+                let fresh: Vec<Value> = at.collect();
                 out.send_modify(|events| events.extend(fresh));
             }
         });

@@ -16,7 +16,7 @@ use crate::support::{link, peer, plan, word};
 #[test]
 fn a_tracker_that_changes_nothing_brings_them_together() {
     lab::run(async |lab| {
-        let (_world, alice, bob) = meet(&lab, |_| ()).await;
+        let (_town, alice, bob) = meet(&lab, |_| ()).await;
         assert_eq!(link(&alice, &bob).await, "direct");
     });
 }
@@ -73,7 +73,7 @@ fn a_fingerprint_signed_with_another_key_is_refused() {
 
 /// No link, the person is told, and the message goes by the mailbox.
 async fn refused(lab: &Lab, lie: impl FnMut(&mut Value) + Send + 'static) {
-    let (world, alice, bob) = meet(lab, lie).await;
+    let (_town, alice, bob) = meet(lab, lie).await;
     let text = word();
     let id = alice.writes("bob", &text).await;
     // The one to whom the false offer came.
@@ -85,18 +85,20 @@ async fn refused(lab: &Lab, lie: impl FnMut(&mut Value) + Send + 'static) {
         let up = peer.events().into_iter().find(|e| e["type"] == "link" && !e["way"].is_null());
         assert_eq!(up, None);
     }
-    drop(world);
 }
 
 /// Two peers and a tracker that passes each signal through `lie`.
-async fn meet(lab: &Lab, lie: impl FnMut(&mut Value) + Send + 'static) -> (World, Native, Native) {
+async fn meet(
+    lab: &Lab,
+    lie: impl FnMut(&mut Value) + Send + 'static,
+) -> ((World, Liar), Native, Native) {
     let liar = Liar::with(lie).await;
     let world = plan().tracker_server(liar.addr()).start().await;
     liar.knows(&world.tracker.addr());
     let hosts = (lab.host("alice"), lab.host("bob"));
     let alice = peer(lab, &world, "alice", &hosts.0).await;
     let bob = peer(lab, &world, "bob", &hosts.1).await;
-    (world, alice, bob)
+    ((world, liar), alice, bob)
 }
 
 /// What an offer or an answer says; nothing in other signals.

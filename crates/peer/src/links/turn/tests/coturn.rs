@@ -1,5 +1,11 @@
 //! coturn, the TURN server of Debian's package of that name, on a loopback address of its own.
 
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "the crate's tests of links use it too, and less of it"
+)]
+
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};

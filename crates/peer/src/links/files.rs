@@ -106,7 +106,7 @@ impl Files {
     }
 
     /// Those that are to be closed now, and are forgotten here.
-    pub(super) fn to_close(&mut self) -> Vec<ChannelId> {
+    pub(super) fn due_to_close(&mut self) -> Vec<ChannelId> {
         let done = |file: &File| file.closing && file.open && file.out.is_empty();
         let list: Vec<_> =
             self.list.iter().filter(|file| done(file)).map(|file| file.channel).collect();

@@ -107,12 +107,6 @@ impl Session {
         }
     }
 
-    /// Whether this device makes the offers.
-    #[cfg(test)]
-    pub(super) fn offers(&self) -> bool {
-        self.offers
-    }
-
     /// Whether nothing is under way and nothing is wanted.
     pub(super) fn idle(&self) -> bool {
         self.stage == Stage::Idle && !self.wanted

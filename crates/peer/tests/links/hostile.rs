@@ -145,9 +145,9 @@ async fn noise_on_the_frames_channel_ends_its_link_at_most() {
         let msg = rogue.msg;
         for _ in 0..40 {
             let size = noise.next() as usize % 600;
-            let binary = noise.next() % 8 != 0;
+            let binary = !noise.next().is_multiple_of(8);
             let mut message = noise.bytes(size);
-            if noise.next() % 2 == 0 && !message.is_empty() {
+            if noise.next().is_multiple_of(2) && !message.is_empty() {
                 message[0] %= 2;
             }
             rogue.write(msg, binary, &message).await;

@@ -90,7 +90,7 @@ impl Connection {
             }
             self.drain(scene)?;
         }
-        for channel in self.files.to_close() {
+        for channel in self.files.due_to_close() {
             self.close(channel, scene)?;
         }
         Ok(())

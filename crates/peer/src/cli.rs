@@ -30,13 +30,13 @@ pub mod serve;
 pub mod setup;
 
 use args::{Args, Command};
-use exit::{Exit, Failed};
+use exit::Exit;
 
 /// Does what the command line says.
 pub async fn run(args: Args) -> Exit {
     let Args { who, machine, json, log, command } = args;
     if let Err(error) = setup::start_log(&log, &who, &machine, &command) {
-        return Failed::from(error).tell();
+        return error.tell();
     }
     let setup = setup::Setup { who, machine, json };
     let outcome = match command {

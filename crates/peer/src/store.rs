@@ -7,7 +7,7 @@
 //! - `writer`: the thread, with group commit.
 //! - [`direct`]: direct messages and the outbox.
 //! - [`devices`]: devices that partners were seen with.
-//! - [`places`]: how far a listener has come, in a file of its own.
+//! - [`places`]: how far a listener has come, in files of their own.
 //! - [`transfers`]: files under way, and those that were received.
 
 pub mod devices;

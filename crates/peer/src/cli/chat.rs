@@ -19,7 +19,7 @@ pub async fn run(setup: Setup) -> Result<Exit, Failed> {
         .inspect_err(|error| tracing::info!(%error, "`peer send` can't go through this peer"));
     let outcome = terminal::run(peer.clone(), events).await;
     // What was there to be seen here is not repeated by the next `peer listen`.
-    if let (Ok(newest), Ok(places)) = (peer.newest().await, Places::open(&path)) {
+    if let (Ok(newest), Ok(mut places)) = (peer.newest().await, Places::open(&path)) {
         let _ = places.set_direct(newest);
     }
     drop(door);

@@ -114,7 +114,7 @@ impl Listener {
         match event {
             Event::Direct(_) => self.print_directs().await,
             Event::Message { channel, message } => {
-                let place = self.places.channel(&channel).map_err(stored)?;
+                let place = self.places.channel(&channel)?;
                 match place {
                     Some(place) if message.seq <= place => Ok(()),
                     Some(place) if message.seq > place + 1 => {
@@ -126,7 +126,7 @@ impl Listener {
                         let object = event::message(&channel, &message);
                         let line = event::message_line(&channel, &message);
                         self.output.write(&object, Some(&line))?;
-                        self.places.set_channel(&channel, message.seq).map_err(stored)
+                        Ok(self.places.set_channel(&channel, message.seq)?)
                     }
                 }
             }
@@ -149,7 +149,7 @@ impl Listener {
     /// Prints the direct messages that were not printed yet.
     async fn print_directs(&mut self) -> Result<(), Failed> {
         loop {
-            let place = self.places.direct().map_err(stored)?;
+            let place = self.places.direct()?;
             let page = self.peer.arrived_after(place, PAGE).await?;
             let Some(last) = page.last().map(|last| last.seq) else { return Ok(()) };
             let line = |numbered: Numbered| match self.output.json {
@@ -161,7 +161,7 @@ impl Listener {
             };
             let lines: Vec<String> = page.into_iter().map(line).collect();
             self.output.lines(&lines)?;
-            self.places.set_direct(last).map_err(stored)?;
+            self.places.set_direct(last)?;
         }
     }
 
@@ -173,8 +173,8 @@ impl Listener {
         };
         for channel in channels {
             let (name, head) = (channel.channel, channel.head_seq);
-            match self.places.channel(&name).map_err(stored)? {
-                None => self.places.set_channel(&name, head).map_err(stored)?,
+            match self.places.channel(&name)? {
+                None => self.places.set_channel(&name, head)?,
                 Some(place) if place < head => {
                     if let Err(error) = self.print_channel(&name, place).await? {
                         return late(&error);
@@ -203,7 +203,7 @@ impl Listener {
                 false => event::message_line(channel, message),
             };
             self.output.lines(&page.iter().map(line).collect::<Vec<_>>())?;
-            self.places.set_channel(channel, last).map_err(stored)?;
+            self.places.set_channel(channel, last)?;
             place = last;
         }
     }
@@ -235,8 +235,4 @@ async fn wait(until: Option<tokio::time::Instant>) {
         Some(until) => tokio::time::sleep_until(until).await,
         None => std::future::pending().await,
     }
-}
-
-fn stored(error: crate::store::StoreError) -> Failed {
-    Failed::because(error.to_string())
 }

@@ -215,6 +215,7 @@ impl Outbox {
     pub fn connect(&mut self, peer: &PeerId, now: Instant) {
         let folded = peer.folded();
         self.partners.warm(&folded, now + self.settings.warmth);
+        self.partners.ask_again(&folded);
         self.ask(peer, now);
         for remote in self.devices_of(peer, &folded) {
             if !self.lanes.contains_key(&remote) {
@@ -292,7 +293,7 @@ impl Outbox {
         let own = self.settings.device;
         for device in change.came.into_iter().filter(|device| *device != own) {
             let wanted = self.expect(&remote(device), side);
-            let warm = side == Side::Receiver && self.partners.is_warm(&folded, now);
+            let warm = self.partners.is_warm(&folded, now);
             if self.lanes.contains_key(&remote(device)) {
                 self.pump(&remote(device), now);
             } else if wanted || warm {

@@ -8,8 +8,10 @@ use wire::{DeviceId, PeerId};
 /// What is known of a peer for longer is asked again before it is relied on: only those who share a channel
 /// are told who comes and goes.
 const FRESH: Duration = Duration::from_secs(10);
+/// That nobody is live gets old sooner: whoever comes back wants to be found.
+const FRESH_ABSENCE: Duration = Duration::from_secs(2);
 /// The soonest that the tracker is asked about the same peer again.
-const ASK_EVERY: Duration = Duration::from_secs(2);
+const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// Whether two ids are spellings of one peer.
 pub fn same(one: &PeerId, other: &PeerId) -> bool {
@@ -66,8 +68,16 @@ impl Partners {
 
     /// Whether what is known is new enough to rely on.
     pub fn is_fresh(&self, peer: &str, now: Instant) -> bool {
-        let told = self.0.get(peer).and_then(|partner| partner.told);
-        told.is_some_and(|told| now.saturating_duration_since(told) < FRESH)
+        let Some(Partner { live, told: Some(told), .. }) = self.0.get(peer) else { return false };
+        let lasts = if live.is_empty() { FRESH_ABSENCE } else { FRESH };
+        now.saturating_duration_since(*told) < lasts
+    }
+
+    /// The tracker should be asked again, however lately it was asked.
+    pub fn ask_again(&mut self, peer: &str) {
+        if let Some(partner) = self.0.get_mut(peer) {
+            (partner.told, partner.asked) = (None, None);
+        }
     }
 
     /// Whether the tracker should be asked now; if so, that counts as done.
@@ -138,11 +148,16 @@ mod tests {
         let now = Instant::now();
         assert!(!partners.is_fresh("bob", now));
         assert!(partners.ask("bob", now) && !partners.ask("bob", now));
-        partners.told("bob", &[], now);
-        assert!(partners.is_fresh("bob", now));
+        partners.told("bob", &[ONE], now);
+        assert!(partners.is_fresh("bob", now + FRESH_ABSENCE));
         assert!(!partners.is_fresh("bob", now + FRESH));
+        partners.told("bob", &[], now);
+        assert!(partners.is_fresh("bob", now) && !partners.is_fresh("bob", now + FRESH_ABSENCE));
         assert!(partners.ask("bob", now + ASK_EVERY));
         partners.doubt();
+        assert!(!partners.is_fresh("bob", now) && partners.ask("bob", now));
+        partners.told("bob", &[ONE], now);
+        partners.ask_again("bob");
         assert!(!partners.is_fresh("bob", now) && partners.ask("bob", now));
     }
 

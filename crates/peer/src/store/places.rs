@@ -1,88 +1,122 @@
 //! How far a listener has come, so that the next one goes on there.
 //!
 //! A place is written after what it stands for was written to standard output. So that a listener that is killed in between
-//! repeats as little as possible, this is a file of its own that isn't synced: the system has it at once, and a power
-//! failure costs a few repeated lines.
+//! repeats as little as possible, each place is a small file that is overwritten at once and isn't synced: the system has
+//! it within microseconds, and a power failure costs a few repeated lines.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension};
+use sha2::{Digest, Sha256};
 use wire::ChannelName;
 
-use super::StoreError;
-
-/// The file's name in the data folder.
-const FILE: &str = "listened.db";
-/// Where the direct messages' place is kept; no channel has such a name.
-const DIRECT: &str = "direct messages";
+/// The folder in the data folder.
+const FOLDER: &str = "listened";
+/// Where the direct messages' place is kept; a channel's is under its name's digest.
+const DIRECT: &str = "direct";
 
 /// How far a listener has come.
 #[derive(Debug)]
-pub struct Places(Connection);
+pub struct Places {
+    folder: PathBuf,
+    open: HashMap<String, Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    file: File,
+    number: Option<u64>,
+}
 
 impl Places {
     /// Opens the places of a data folder.
     ///
     /// # Errors
-    /// What SQLite said.
-    pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let db = Connection::open(folder.join(FILE))?;
-        db.pragma_update(None, "journal_mode", "WAL")?;
-        db.pragma_update(None, "synchronous", "NORMAL")?;
-        db.execute_batch(
-            "CREATE TABLE IF NOT EXISTS places
-                (what TEXT PRIMARY KEY, place INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-        )?;
-        Ok(Self(db))
+    /// What the system said.
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        let folder = folder.join(FOLDER);
+        fs::create_dir_all(&folder)?;
+        Ok(Self { folder, open: HashMap::new() })
     }
 
     /// The number of the last direct message that was listened to; 0 at first.
     ///
     /// # Errors
-    /// What SQLite said.
-    pub fn direct(&self) -> Result<u64, StoreError> {
-        Ok(self.get(DIRECT)?.unwrap_or(0))
+    /// What the system said.
+    pub fn direct(&mut self) -> io::Result<u64> {
+        Ok(self.place(DIRECT)?.number.unwrap_or(0))
     }
 
     /// Direct messages up to this number were listened to.
     ///
     /// # Errors
-    /// What SQLite said.
-    pub fn set_direct(&self, seq: u64) -> Result<(), StoreError> {
-        self.set(DIRECT, seq)
+    /// What the system said.
+    pub fn set_direct(&mut self, seq: u64) -> io::Result<()> {
+        self.place(DIRECT)?.set(seq)
     }
 
     /// The `seq` of the last message of a channel that was listened to; `None` when nobody has listened yet.
     ///
     /// # Errors
-    /// What SQLite said.
-    pub fn channel(&self, channel: &ChannelName) -> Result<Option<u64>, StoreError> {
-        self.get(channel.as_str())
+    /// What the system said.
+    pub fn channel(&mut self, channel: &ChannelName) -> io::Result<Option<u64>> {
+        Ok(self.place(&file_of(channel))?.number)
     }
 
     /// Messages of a channel up to this `seq` were listened to.
     ///
     /// # Errors
-    /// What SQLite said.
-    pub fn set_channel(&self, channel: &ChannelName, seq: u64) -> Result<(), StoreError> {
-        self.set(channel.as_str(), seq)
+    /// What the system said.
+    pub fn set_channel(&mut self, channel: &ChannelName, seq: u64) -> io::Result<()> {
+        self.place(&file_of(channel))?.set(seq)
     }
 
-    fn get(&self, what: &str) -> Result<Option<u64>, StoreError> {
-        let mut query = self.0.prepare_cached("SELECT place FROM places WHERE what = ?1")?;
-        Ok(query.query_row([what], |row| row.get(0)).optional()?)
+    fn place(&mut self, name: &str) -> io::Result<&mut Place> {
+        if !self.open.contains_key(name) {
+            let place = Place::open(&self.folder.join(name))?;
+            self.open.insert(name.to_owned(), place);
+        }
+        self.open.get_mut(name).ok_or_else(|| io::Error::other("a place is missing"))
+    }
+}
+
+impl Place {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)?;
+        let mut bytes = [0; 8];
+        let number = match file.read_exact_at(&mut bytes, 0) {
+            Ok(()) => Some(u64::from_le_bytes(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { file, number })
     }
 
     /// Never backwards.
-    fn set(&self, what: &str, place: u64) -> Result<(), StoreError> {
-        self.0
-            .prepare_cached(
-                "INSERT INTO places (what, place) VALUES (?1, ?2)
-                 ON CONFLICT DO UPDATE SET place = max(place, excluded.place)",
-            )?
-            .execute((what, place))?;
+    fn set(&mut self, number: u64) -> io::Result<()> {
+        if self.number.is_some_and(|now| now >= number) {
+            return Ok(());
+        }
+        self.file.write_all_at(&number.to_le_bytes(), 0)?;
+        self.number = Some(number);
         Ok(())
     }
+}
+
+/// Names of any script and length become short names of files.
+fn file_of(channel: &ChannelName) -> String {
+    let digest = Sha256::digest(channel.as_str());
+    let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("channel-{hex}")
 }
 
 #[cfg(test)]
@@ -93,13 +127,14 @@ mod tests {
     fn places_stay_and_never_go_back() {
         let folder = tempfile::tempdir().unwrap();
         let general = ChannelName::parse("general").unwrap();
-        let places = Places::open(folder.path()).unwrap();
-        assert_eq!((places.direct(), places.channel(&general)), (Ok(0), Ok(None)));
+        let mut places = Places::open(folder.path()).unwrap();
+        assert_eq!((places.direct().unwrap(), places.channel(&general).unwrap()), (0, None));
         places.set_direct(7).unwrap();
         places.set_direct(3).unwrap();
-        places.set_channel(&general, 4).unwrap();
-        drop(places);
-        let places = Places::open(folder.path()).unwrap();
-        assert_eq!((places.direct(), places.channel(&general)), (Ok(7), Ok(Some(4))));
+        places.set_channel(&general, 0).unwrap();
+        let mut places = Places::open(folder.path()).unwrap();
+        assert_eq!((places.direct().unwrap(), places.channel(&general).unwrap()), (7, Some(0)));
+        let other = ChannelName::parse("lớp-10A").unwrap();
+        assert_eq!(places.channel(&other).unwrap(), None);
     }
 }

@@ -116,7 +116,7 @@ async fn another_command_goes_through_the_peer_that_runs() {
 async fn when_nobody_reads_it_any_more_it_ends_without_a_word() {
     let town = town().await;
     let bob = town.listener("bob").await;
-    let mut child = bob.is_not_read();
+    let mut child = bob.unread();
     // Something to print; the reader is gone.
     town.run("alice", &["send", "bob", "anyone?"]).await;
     let status = tokio::time::timeout(PATIENCE, child.wait()).await.unwrap().unwrap();

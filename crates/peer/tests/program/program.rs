@@ -136,7 +136,7 @@ impl Listener {
     }
 
     /// Nobody reads its standard output any more.
-    pub(crate) fn is_not_read(self) -> Child {
+    pub(crate) fn unread(self) -> Child {
         self.child
     }
 

@@ -233,6 +233,7 @@ fn a_note_to_oneself_has_arrived_and_is_copied() {
     desk.outbox.write(1, Desk::text(1, "alice"), desk.now);
     assert_eq!(desk.actions(), ["m-1 direct, done"]);
     desk.outbox.told(&peer("alice"), &[HERE, LAPTOP], desk.now);
+    assert_eq!(desk.actions(), ["connect alice's laptop"], "this talk is warm too");
     desk.outbox.write(2, Desk::text(2, "ALICE"), desk.now);
     assert_eq!(desk.actions(), ["connect alice's laptop", "m-2 direct"]);
 }

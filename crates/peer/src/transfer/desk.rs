@@ -417,3 +417,12 @@ impl Desk {
         all.into_values().collect()
     }
 }
+
+#[cfg(test)]
+impl Desk {
+    /// What always holds.
+    fn check(&self) {
+        self.outs.check(&self.common);
+        self.ins.check(&self.common);
+    }
+}

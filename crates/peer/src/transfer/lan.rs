@@ -31,9 +31,16 @@ pub(super) struct Lan(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     devices: HashMap<Remote, Transfers<Wire>>,
-    /// Both directions of each link, and what ends when it is cut.
-    links: HashMap<(Remote, Remote), CancellationToken>,
+    /// Both directions of each link.
+    links: HashMap<(Remote, Remote), Ends>,
     gate: Arc<Gate>,
+}
+
+#[derive(Clone, Default)]
+struct Ends {
+    /// Both devices have been told.
+    up: CancellationToken,
+    cut: CancellationToken,
 }
 
 /// Counts the bytes of files that pass, and lets no more through than it should.
@@ -97,10 +104,18 @@ impl Channel for Pipe {
 
 impl Wire {
     /// The other end of a link, if it is up.
-    fn other(&self, remote: &Remote) -> Result<(Transfers<Wire>, CancellationToken), NotLinked> {
-        let state = self.lan.0.lock().unwrap();
-        let cut = state.links.get(&(self.me.clone(), remote.clone())).ok_or(NotLinked)?.clone();
-        Ok((state.devices.get(remote).ok_or(NotLinked)?.clone(), cut))
+    async fn other(
+        &self,
+        remote: &Remote,
+    ) -> Result<(Transfers<Wire>, CancellationToken), NotLinked> {
+        let (other, Ends { up, cut }) = {
+            let state = self.lan.0.lock().unwrap();
+            let ends = state.links.get(&(self.me.clone(), remote.clone())).ok_or(NotLinked)?;
+            (state.devices.get(remote).ok_or(NotLinked)?.clone(), ends.clone())
+        };
+        // What is sent over a link arrives after the word that it is up.
+        up.cancelled().await;
+        Ok((other, cut))
     }
 }
 
@@ -108,13 +123,13 @@ impl Carrier for Wire {
     type Channel = Pipe;
 
     async fn send(&self, remote: &Remote, frame: &Frame) -> Result<(), NotLinked> {
-        let (other, _) = self.other(remote)?;
+        let (other, _) = self.other(remote).await?;
         other.frame(&self.me, frame.clone()).await;
         Ok(())
     }
 
     async fn open(&self, remote: &Remote, file: FileId) -> Result<Pipe, NotLinked> {
-        let (other, cut) = self.other(remote)?;
+        let (other, cut) = self.other(remote).await?;
         let gate = Arc::clone(&self.lan.0.lock().unwrap().gate);
         let ((out, there), (back, here)) = (mpsc::channel(BUFFERED), mpsc::channel(BUFFERED));
         let theirs = Pipe { out: back, back: there, cut: cut.clone(), gate: Arc::clone(&gate) };
@@ -161,21 +176,22 @@ impl Lan {
 
     /// A link comes up.
     pub(super) async fn link(&self, one: &Device, other: &Device) {
-        let cut = CancellationToken::new();
+        let ends = Ends::default();
         for (from, to) in [(one, other), (other, one)] {
-            let ends = (from.remote.clone(), to.remote.clone());
-            self.0.lock().unwrap().links.insert(ends, cut.clone());
+            let key = (from.remote.clone(), to.remote.clone());
+            self.0.lock().unwrap().links.insert(key, ends.clone());
         }
         one.transfers.up(&other.remote, Way::Direct).await;
         other.transfers.up(&one.remote, Way::Direct).await;
+        ends.up.cancel();
     }
 
     /// A link goes, with all that is on its way.
     pub(super) async fn cut(&self, one: &Device, other: &Device) {
         for (from, to) in [(one, other), (other, one)] {
-            let ends = (from.remote.clone(), to.remote.clone());
-            let cut = self.0.lock().unwrap().links.remove(&ends);
-            cut.iter().for_each(CancellationToken::cancel);
+            let key = (from.remote.clone(), to.remote.clone());
+            let ends = self.0.lock().unwrap().links.remove(&key);
+            ends.iter().for_each(|ends| ends.cut.cancel());
         }
         one.transfers.down(&other.remote).await;
         other.transfers.down(&one.remote).await;
@@ -189,6 +205,16 @@ impl Lan {
     /// Lets everything pass from now on.
     pub(super) fn go_on(&self) {
         self.stop_at(u64::MAX);
+    }
+
+    /// Waits until so many bytes have passed, or want to; or `enough`.
+    pub(super) async fn reached(&self, bytes: u64, enough: impl Fn() -> bool) {
+        let waiting = async {
+            while self.passed() < bytes && !enough() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("nothing moves");
     }
 
     /// Bytes of files that have passed so far.
@@ -276,8 +302,20 @@ impl Device {
         };
         match tokio::time::timeout(PATIENCE, waiting).await {
             Ok(status) => status,
-            Err(_) => panic!("{}: not told in time; last {:?}", self.remote.peer, self.told.last()),
+            Err(_) => panic!("{}: not told in time: {:#?}", self.remote.peer, self.states()),
         }
+    }
+
+    /// How all files stand.
+    fn states(&self) -> Vec<(String, FileState)> {
+        let named = |status: FileStatus| (status.offer.name, status.state);
+        self.transfers.list().into_iter().map(named).collect()
+    }
+
+    /// Whether it was told that a file is through.
+    pub(super) fn was_told_done(&self, file: FileId) -> bool {
+        let done = |status: &FileStatus| matches!(status.state, FileState::Done { .. });
+        self.told.iter().any(|status| status.id() == file && done(status))
     }
 
     pub(super) async fn until_done(&mut self, file: FileId) -> PathBuf {

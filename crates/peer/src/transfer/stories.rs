@@ -1,8 +1,12 @@
 //! Whole transfers between devices with real disks and stores, over links that break.
 
-use wire::p2p::{CancelReason, DeclineReason, PIECE_BYTES};
+use std::collections::HashSet;
 
-use super::lan::{Lan, same};
+use proptest::prelude::*;
+use wire::p2p::{CancelReason, DeclineReason, FileId, PIECE_BYTES};
+
+use super::desk::Limits;
+use super::lan::{Device, Lan, same};
 use crate::event::FileState;
 
 const PIECE: usize = PIECE_BYTES as usize;
@@ -253,4 +257,84 @@ async fn an_owner_that_does_not_listen_holds_nothing_up() {
         }
     }
     assert_eq!(bob.received().len(), 200);
+}
+
+/// What befalls a set of transfers.
+#[derive(Debug, Clone, Copy)]
+enum Blow {
+    /// The link breaks and comes back.
+    Link,
+    /// The sender's program ends and comes back.
+    Sender,
+    /// The receiver's.
+    Receiver,
+}
+
+/// After each so many bytes a blow, until all is through.
+async fn survive(sizes: Vec<usize>, blows: Vec<(u64, Blow)>) {
+    let lan = Lan::default();
+    let limits = Limits { running: 3, ..Limits::default() };
+    let mut alice = lan.start("alice", 1, false, limits).await;
+    let mut bob = lan.start("bob", 2, true, limits).await;
+    lan.link(&alice, &bob).await;
+    lan.stop_at(0);
+    let mut files = Vec::new();
+    for (n, size) in sizes.iter().enumerate() {
+        let path = alice.file(&format!("{n}.bin"), *size);
+        files.push((alice.send(&bob, &path).await, path));
+    }
+    for (bytes, blow) in blows {
+        let limit = lan.passed() + bytes;
+        lan.stop_at(limit);
+        lan.reached(limit, || all_done(&alice)).await;
+        lan.cut(&alice, &bob).await;
+        match blow {
+            Blow::Link => (),
+            Blow::Sender => alice = alice.restart().await,
+            Blow::Receiver => bob = bob.restart().await,
+        }
+        lan.link(&alice, &bob).await;
+    }
+    lan.go_on();
+    let mut missing: HashSet<FileId> = files.iter().map(|(file, _)| *file).collect();
+    for status in alice.transfers.list() {
+        if matches!(status.state, FileState::Done { .. }) {
+            missing.remove(&status.id());
+        }
+    }
+    // Those that were through before a restart of the sender are no longer in its list.
+    let listed: HashSet<FileId> =
+        alice.transfers.list().iter().map(crate::event::FileStatus::id).collect();
+    for file in missing.intersection(&listed) {
+        if !alice.was_told_done(*file) {
+            alice.until_done(*file).await;
+        }
+    }
+    bob.transfers.close().await;
+    assert_eq!(bob.received().len(), files.len(), "{:?}", bob.received());
+    for (_, path) in files {
+        assert!(same(&path, &bob.downloads().join(path.file_name().unwrap())), "{path:?}");
+    }
+}
+
+/// Whether nothing is left that could pass.
+fn all_done(alice: &Device) -> bool {
+    let done = |state: &FileState| matches!(state, FileState::Done { .. });
+    alice.transfers.list().iter().all(|status| done(&status.state))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 20, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_breaks_whenever_all_files_arrive_once(
+        sizes in proptest::collection::vec(prop_oneof![0..5_usize, 0..3 * PIECE, Just(2 * PIECE)], 1..8),
+        blows in proptest::collection::vec(
+            (0..4 * PIECE_BYTES, prop_oneof![Just(Blow::Link), Just(Blow::Sender), Just(Blow::Receiver)]),
+            0..5,
+        ),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(survive(sizes, blows));
+    }
 }

@@ -2,23 +2,27 @@
 //!
 //! A file is offered to every linked device of the receiver; the first that accepts gets it, and the others are told that
 //! it is over for them. After each reconnection it is offered again, to the device that has accepted it if there is one.
+//!
+//! - `answers`: what receivers say, and how a file's way out ends.
+//! - `turns`: what is sent now, and whose turn is next.
+
+mod answers;
+mod turns;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use wire::p2p::{CancelReason, DeclineReason, FileId, FileOffer, Frame};
+use wire::p2p::{CancelReason, FileId, FileOffer, Frame};
 use wire::{DeviceId, PeerId};
 
 use super::common::{Common, Key, Run, Side};
-use super::{Action, Refusal, Start};
+use super::{Action, Refusal};
 use crate::event::{Direction, FileState, FileStatus};
 use crate::links::Remote;
 use crate::store::transfers::Stage as KeptStage;
-use crate::transfer::digests::Violation;
 use crate::transfer::meter::Meter;
-use crate::transfer::outgoing::{Known, first_piece};
-use crate::transfer::send::Sent;
+use crate::transfer::outgoing::Known;
 use crate::transfer::source::{SourceError, Stamp};
 
 /// An acceptance older than this may be forgotten at the receiver, which counts a transfer that doesn't begin as one no
@@ -344,297 +348,6 @@ impl Outs {
         keys.into_iter().map(|(_, key)| key).collect()
     }
 
-    // --- answers ---------------------------------------------------------------------------------
-
-    pub(super) fn accepted(
-        &mut self,
-        common: &mut Common,
-        now: Instant,
-        remote: &Remote,
-        file: FileId,
-        from: u64,
-    ) {
-        let key = Key::of(&remote.peer, file);
-        let over = Frame::FileCancel { file, reason: CancelReason::Cancelled };
-        let Some(out) = self.all.get_mut(&key) else { return common.send(remote, over) };
-        match (&out.stage, out.bound) {
-            (Stage::Ended(FileState::Done { .. }), _) => return,
-            (Stage::Ended(_), _) => return common.send(remote, over),
-            (_, Some(bound)) if bound != remote.device => return common.send(remote, over),
-            (Stage::Turn { .. } | Stage::Running { .. }, _) => return,
-            (Stage::Asking | Stage::Again, _) => (),
-        }
-        let Ok(first) = first_piece(out.offer.size, from) else {
-            return self.violated(common, now, &key, Violation::From);
-        };
-        let others: Vec<DeviceId> =
-            out.asked.drain(..).filter(|device| *device != remote.device).collect();
-        for device in others {
-            if let Some(other) = common.linked(&remote.peer, device) {
-                common.send(&other, over.clone());
-                out.knowing.retain(|knowing| *knowing != device);
-            }
-        }
-        let new = out.bound.replace(remote.device).is_none();
-        out.done = from;
-        out.deadline = None;
-        common.changed(Side::Out, &key);
-        if matches!(out.stage, Stage::Again) {
-            self.start(common, now, &key, remote.clone(), first);
-        } else {
-            out.stage = Stage::Turn { remote: remote.clone(), first, since: now };
-            self.turns.push_back(key.clone());
-        }
-        if new {
-            self.keep(common, &key);
-        }
-        self.answered(common, now, &key);
-        self.next(common, now);
-    }
-
-    pub(super) fn declined(
-        &mut self,
-        common: &mut Common,
-        now: Instant,
-        remote: &Remote,
-        file: FileId,
-        reason: DeclineReason,
-    ) {
-        let key = Key::of(&remote.peer, file);
-        let device = remote.device;
-        let Some(out) = self.all.get_mut(&key).filter(|out| out.concerns(device)) else { return };
-        out.asked.retain(|asked| *asked != device);
-        match reason {
-            // This is what the person says, on whichever device.
-            DeclineReason::Declined => {
-                self.end(common, now, &key, FileState::Declined(reason), Some(device));
-            }
-            DeclineReason::Busy => {
-                out.deadline = Some(now + BUSY);
-                common.wake(now + BUSY, Side::Out, &key);
-                if out.bound.is_some() {
-                    self.interrupt_until(common, &key, now + BUSY);
-                }
-            }
-            // This device can't; another one may.
-            _ => {
-                out.refused.push(device);
-                if out.bound.is_some() || out.asked.is_empty() {
-                    self.end(common, now, &key, FileState::Declined(reason), Some(device));
-                }
-            }
-        }
-        if self.all.get(&key).is_some_and(|out| out.asked.is_empty()) {
-            self.answered(common, now, &key);
-        }
-        self.next(common, now);
-    }
-
-    fn interrupt_until(&mut self, common: &mut Common, key: &Key, at: Instant) {
-        self.interrupt(common, key);
-        if let Some(out) = self.all.get_mut(key) {
-            out.deadline = Some(at);
-            common.wake(at, Side::Out, key);
-        }
-    }
-
-    pub(super) fn done(
-        &mut self,
-        common: &mut Common,
-        now: Instant,
-        remote: &Remote,
-        file: FileId,
-    ) {
-        let key = Key::of(&remote.peer, file);
-        let Some(out) = self.all.get_mut(&key) else { return };
-        if out.concerns(remote.device) {
-            out.done = out.offer.size;
-            self.end(common, now, &key, FileState::Done { path: None }, Some(remote.device));
-        }
-    }
-
-    pub(super) fn cancelled(
-        &mut self,
-        common: &mut Common,
-        now: Instant,
-        remote: &Remote,
-        file: FileId,
-        reason: CancelReason,
-    ) {
-        let key = Key::of(&remote.peer, file);
-        if self.all.get(&key).is_some_and(|out| out.concerns(remote.device)) {
-            self.end(common, now, &key, FileState::Cancelled(reason), Some(remote.device));
-        }
-    }
-
-    // --- turns -----------------------------------------------------------------------------------
-
-    /// Starts what has waited longest, as long as not too much is under way.
-    fn next(&mut self, common: &mut Common, now: Instant) {
-        while self.busy.len() < common.limits.running {
-            let Some(key) = self.turns.pop_front() else { return };
-            let Some(out) = self.all.get_mut(&key) else { continue };
-            let Stage::Turn { remote, first, since } = &out.stage else { continue };
-            if now.saturating_duration_since(*since) <= FRESH {
-                let (remote, first) = (remote.clone(), *first);
-                self.start(common, now, &key, remote, first);
-                continue;
-            }
-            common.send(remote, Frame::FileOffer(out.offer.clone()));
-            out.stage = Stage::Again;
-            out.deadline = Some(now + PATIENCE);
-            common.wake(now + PATIENCE, Side::Out, &key);
-            self.busy.insert(key);
-        }
-    }
-
-    fn start(&mut self, common: &mut Common, now: Instant, key: &Key, remote: Remote, first: u64) {
-        let run = common.number();
-        let Some(out) = self.all.get_mut(key) else { return };
-        let meter = Meter::new(now, out.done);
-        out.stage = Stage::Running { remote: remote.clone(), run, meter };
-        let (path, stamp, known) = (out.path.clone(), out.stamp, out.known.clone());
-        let key = key.clone();
-        self.busy.insert(key.clone());
-        common.changed(Side::Out, &key);
-        common.act(Action::Start(Start { run, key, remote, path, stamp, first, known }));
-    }
-
-    pub(super) fn progress(
-        &mut self,
-        common: &mut Common,
-        now: Instant,
-        run: Run,
-        key: &Key,
-        done: u64,
-    ) {
-        let Some(out) = self.all.get_mut(key) else { return };
-        if let Stage::Running { run: current, meter, .. } = &mut out.stage
-            && *current == run
-        {
-            let before = (meter.done(), meter.speed());
-            meter.update(now, done);
-            if done > out.done {
-                out.done = done;
-                out.failures = 0;
-            }
-            if (meter.done(), meter.speed()) != before {
-                common.changed(Side::Out, key);
-            }
-        }
-    }
-
-    pub(super) fn sent(
-        &mut self,
-        common: &mut Common,
-        now: Instant,
-        run: Run,
-        key: &Key,
-        outcome: Sent,
-        known: Known,
-    ) {
-        let Some(out) = self.all.get_mut(key) else { return };
-        let current = match &out.stage {
-            Stage::Running { run: current, .. } => Some(*current),
-            _ => None,
-        };
-        if current.is_some_and(|current| current != run) || out.ended() {
-            return;
-        }
-        out.known = known;
-        if current.is_none() {
-            // It was stopped, and may go on later.
-            return;
-        }
-        match outcome {
-            Sent::Interrupted { delivered: true } => {
-                self.interrupt_until(common, key, now + LAST_WORD);
-            }
-            Sent::Interrupted { delivered: false } => {
-                out.failures += 1;
-                if out.failures > FAILURES {
-                    out.trouble = Some("the file's channel breaks again and again".to_owned());
-                    let state = FileState::Cancelled(CancelReason::Failed);
-                    self.end(common, now, key, state, None);
-                } else {
-                    let pause = Duration::from_millis(250 << out.failures);
-                    self.interrupt_until(common, key, now + pause);
-                }
-            }
-            Sent::Violated(violation) => self.violated(common, now, key, violation),
-            Sent::Failed(error) => {
-                let reason = match &error {
-                    SourceError::Changed => CancelReason::Changed,
-                    SourceError::Disk(_) => CancelReason::Failed,
-                };
-                out.trouble = Some(format!("{}: {error}", out.path.display()));
-                self.end(common, now, key, FileState::Cancelled(reason), None);
-            }
-        }
-        self.next(common, now);
-    }
-
-    fn violated(&mut self, common: &mut Common, now: Instant, key: &Key, violation: Violation) {
-        if let Some(out) = self.all.get_mut(key) {
-            out.trouble = Some(format!("the other side broke the protocol: {violation}"));
-            self.end(common, now, key, FileState::Cancelled(CancelReason::Failed), None);
-        }
-    }
-
-    pub(super) fn tick(&mut self, common: &mut Common, now: Instant, key: &Key) {
-        let Some(out) = self.all.get_mut(key) else { return };
-        if out.ended() || out.deadline.is_none_or(|at| at > now) {
-            return;
-        }
-        out.deadline = None;
-        if matches!(out.stage, Stage::Again) {
-            // It has not answered in time; its offer stays, and others have their turn.
-            self.busy.remove(key);
-            out.stage = Stage::Asking;
-            if let Some(bound) = out.bound {
-                out.asked.push(bound);
-                self.unanswered.entry(key.peer.clone()).or_default().insert(key.file);
-            }
-            self.next(common, now);
-        }
-        self.queue(common, key);
-        self.offer(common, now, &key.peer);
-    }
-
-    // --- the end ---------------------------------------------------------------------------------
-
-    /// Ends it; `knower` is the device that said so, if one did.
-    fn end(
-        &mut self,
-        common: &mut Common,
-        now: Instant,
-        key: &Key,
-        state: FileState,
-        knower: Option<DeviceId>,
-    ) {
-        let Some(out) = self.all.get_mut(key) else { return };
-        if let Stage::Running { run, .. } = out.stage {
-            common.act(Action::Stop(run));
-        }
-        let reason = match state {
-            FileState::Cancelled(reason) if knower.is_none() => reason,
-            _ => CancelReason::Cancelled,
-        };
-        let word = Frame::FileCancel { file: key.file, reason };
-        let unaware: Vec<DeviceId> =
-            out.knowing.drain(..).filter(|device| Some(*device) != knower).collect();
-        common.over(Side::Out, &out.offer.to, &out.offer, word, &unaware);
-        out.stage = Stage::Ended(state);
-        out.asked.clear();
-        out.deadline = None;
-        out.known = Known::default();
-        common.ended(Side::Out, key, out.order);
-        self.unfinished -= 1;
-        self.busy.remove(key);
-        self.answered(common, now, key);
-        self.next(common, now);
-    }
-
     pub(super) fn drop_ended(&mut self, key: &Key, order: u64) {
         if self.all.get(key).is_some_and(|out| out.ended() && out.order == order) {
             self.all.remove(key);
@@ -685,5 +398,24 @@ impl Outs {
 
     pub(super) fn waiting(&self) -> impl Iterator<Item = &PeerId> {
         self.all.values().filter(|out| !out.ended()).map(|out| &out.offer.to)
+    }
+}
+
+#[cfg(test)]
+impl Outs {
+    /// What always holds.
+    pub(super) fn check(&self, common: &Common) {
+        let unfinished = self.all.values().filter(|out| !out.ended()).count();
+        assert_eq!(unfinished, self.unfinished);
+        assert!(self.busy.len() <= common.limits.running);
+        for (key, out) in &self.all {
+            let has_turn = matches!(out.stage, Stage::Running { .. } | Stage::Again);
+            assert_eq!(has_turn, self.busy.contains(key), "{key:?}");
+            let asked = self.unanswered.get(&key.peer).is_some_and(|all| all.contains(&key.file));
+            assert_eq!(asked, !out.asked.is_empty(), "{key:?}");
+            let waits = matches!(out.stage, Stage::Turn { .. });
+            assert!(!waits || self.turns.contains(key), "{key:?}");
+            assert!(!out.ended() || out.asked.is_empty());
+        }
     }
 }

@@ -452,7 +452,10 @@ impl Peer {
     /// # Errors
     /// [`PeerError::Local`] when there is no such offer, or no room.
     pub async fn accept_file(&self, from: &PeerId, file: FileId) -> Result<(), PeerError> {
-        Ok(self.0.transfers.accept(from, file).await?)
+        self.0.transfers.accept(from, file).await?;
+        // Its link may be gone by now: it goes on as soon as the sender offers it over a new one.
+        self.connect(from);
+        Ok(())
     }
 
     /// Declines an offered file.

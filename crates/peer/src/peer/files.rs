@@ -7,7 +7,6 @@ use tokio::sync::mpsc;
 use wire::PeerId;
 use wire::p2p::{FileId, Frame};
 
-use crate::event::{Direction, FileState};
 use crate::links::{FileChannel, Remote, Way};
 use crate::transfer::Transfers;
 
@@ -17,6 +16,7 @@ const WAITING: usize = 1_024;
 /// What the links tell.
 enum Told {
     Up(Remote, Way),
+    Way(Remote, Way),
     Down(Remote),
     Frame(Remote, Frame),
     Channel(Remote, FileId, FileChannel),
@@ -40,6 +40,10 @@ impl Files {
 
     pub(super) fn up(&self, remote: &Remote, way: Way) {
         let _ = self.told.send(Told::Up(remote.clone(), way));
+    }
+
+    pub(super) fn way(&self, remote: &Remote, way: Way) {
+        let _ = self.told.send(Told::Way(remote.clone(), way));
     }
 
     pub(super) fn down(&self, remote: &Remote) {
@@ -71,24 +75,9 @@ impl Files {
         self.transfers.wants(peer)
     }
 
-    /// Those to whom something is to be sent.
+    /// Those to whom something waits for a link.
     pub(super) fn partners(&self) -> Vec<PeerId> {
-        let unfinished = |state: &FileState| {
-            matches!(
-                state,
-                FileState::Offered | FileState::Running { .. } | FileState::Waiting { .. }
-            )
-        };
-        let mut partners: Vec<PeerId> = self
-            .transfers
-            .list()
-            .into_iter()
-            .filter(|file| file.direction == Direction::Outgoing && unfinished(&file.state))
-            .map(|file| file.offer.to)
-            .collect();
-        partners.sort();
-        partners.dedup();
-        partners
+        self.transfers.wanted()
     }
 
     pub(super) async fn close(&self) {
@@ -106,6 +95,7 @@ async fn hand_over(
     while let Some(told) = told.recv().await {
         match told {
             Told::Up(remote, way) => transfers.up(&remote, way).await,
+            Told::Way(remote, way) => transfers.way(&remote, way).await,
             Told::Down(remote) => transfers.down(&remote).await,
             Told::Frame(remote, frame) => {
                 transfers.frame(&remote, frame).await;

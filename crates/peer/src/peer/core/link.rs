@@ -34,7 +34,7 @@ impl Core {
             }
             LinkEvent::Way { remote, way } => {
                 self.outbox.rerouted(&remote, way);
-                self.files.up(&remote, way);
+                self.files.way(&remote, way);
                 self.teller.tell(Event::Link { remote, way: Some(way) });
             }
             LinkEvent::Down { remote } => {

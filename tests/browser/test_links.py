@@ -90,6 +90,18 @@ def test_a_person_who_leaves_gets_the_rest_by_mailbox_and_is_linked_again_after_
     ana.went("back again", "got-direct")
 
 
+def test_signals_come_over_server_sent_events_too(visit):
+    ana, ben = visit("ana"), visit("ben", enter=False)
+    ben.link_cut = True
+    ben.context.add_init_script(
+        "window.WebSocket = class { constructor() { setTimeout(() => this.onclose?.(), 5); } close() {} send() {} };"
+    )
+    ben.enter()
+    talk(ana, ben)
+    ben.say("another way in")
+    ana.went("another way in", "got-direct")
+
+
 def test_a_page_that_dies_gets_the_rest_by_mailbox(visit):
     ana, ben = visit("ana"), visit("ben")
     talk(ana, ben)

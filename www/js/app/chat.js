@@ -60,7 +60,7 @@ export class Chat extends EventTarget {
     this.mail = new Mail(this);
     this.tabs = new Tabs(account.username, {
       direct: (records) => records.forEach((record) => this.mail.place(record)),
-      settled: (id) => this.outbox.settle(id),
+      settled: (id) => this.outbox.drop(id),
       written: (item) => {
         this.outbox.take(item);
         if (this.p2p.sends) void this.outbox.flush();
@@ -101,9 +101,10 @@ export class Chat extends EventTarget {
   async #restoreOutbox() {
     const items = await this.store.outbox();
     for (const item of items) {
+      if (item.kind !== 'direct') continue;
       // Sent by an earlier page, which didn't live to see the end of it.
       const record = talkWith(this.model.talks, item.target).records.find(({ key }) => key === directKey(this.model.me, item.id));
-      if (item.kind === 'direct' && record) item.reached = record.delivery === 'direct' || record.delivery === 'relayed';
+      item.reached = record?.delivery === 'direct' || record?.delivery === 'relayed';
     }
     this.outbox.restore(items);
   }

@@ -150,6 +150,14 @@ export class Outbox {
     this.#hooks.changed();
   }
 
+  /**
+   * Another tab has settled it, on the disk too.
+   * @param {string} id
+   */
+  drop(id) {
+    if (this.#items.delete(id)) this.#hooks.changed();
+  }
+
   /** Sends whatever is pending; conversations don't wait for each other. */
   async flush() {
     for (const lane of this.#lanes.values()) lane.halted = false;

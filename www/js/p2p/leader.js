@@ -42,12 +42,12 @@ export function elect(name, hooks) {
  */
 function byLock(name, hooks) {
   let leading = false;
-  void navigator.locks.request(name, () => {
+  navigator.locks.request(name, () => {
     leading = true;
     hooks.lead();
     // Held until the page goes.
     return new Promise(() => undefined);
-  });
+  }).catch(() => byLease(name, hooks)); // Some private windows have locks and refuse them.
   addEventListener('pagehide', () => leading && hooks.lose());
   // A page that comes back as it was left still has the lock.
   addEventListener('pageshow', (event) => event.persisted && leading && hooks.lead());

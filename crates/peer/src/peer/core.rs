@@ -145,7 +145,9 @@ impl Core {
         while let Some(errand) = self.mail.next() {
             let (tracker, live) = (self.tracker.clone(), self.live.clone());
             self.calls.push(match errand {
-                Errand::Page => async move { Done::Mail(tracker.mailbox(MAIL_PAGE).await) }.boxed(),
+                Errand::Page(number) => {
+                    async move { Done::Mail(number, tracker.mailbox(MAIL_PAGE).await) }.boxed()
+                }
                 Errand::Ack(messages) => {
                     async move { Done::MailAcked(live.ack(messages).await) }.boxed()
                 }

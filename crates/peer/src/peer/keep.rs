@@ -12,7 +12,7 @@ use crate::tracker::backoff::{Backoff, random};
 use crate::tracker::{Live, Tracker, ice};
 
 /// How often the machine's addresses are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The first wait before the servers are asked for again after a failure, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 

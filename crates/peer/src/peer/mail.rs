@@ -8,8 +8,8 @@ use wire::limits::IDS_PER_CALL;
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Errand {
-    /// Ask for the first page of what waits.
-    Page,
+    /// Ask for the first page of what waits; the number comes back with it.
+    Page(u64),
     /// Acknowledge these.
     Ack(Vec<DirectRef>),
 }
@@ -23,6 +23,8 @@ pub(super) struct Mail {
     /// A page is to be asked for, or asked for.
     wanted: bool,
     asked: bool,
+    /// The number of the last page: an answer that was long on its way is told from it.
+    page: u64,
     /// Messages of the page at hand that are not stored yet, and whether more wait behind it.
     left: usize,
     more: bool,
@@ -33,7 +35,7 @@ pub(super) struct Mail {
 impl Mail {
     /// The live stream is there: what waits is to be fetched.
     pub(super) fn online(&mut self) {
-        *self = Self { wanted: true, ..Self::default() };
+        *self = Self { wanted: true, page: self.page, ..Self::default() };
     }
 
     /// The live stream missed something.
@@ -42,7 +44,10 @@ impl Mail {
     }
 
     /// A page is here; `None` when it could not be had.
-    pub(super) fn page(&mut self, page: Option<(usize, bool)>) {
+    pub(super) fn page(&mut self, number: u64, page: Option<(usize, bool)>) {
+        if number != self.page || !self.asked {
+            return;
+        }
         self.asked = false;
         let (left, more) = page.unwrap_or((0, false));
         (self.left, self.more, self.acked) = (left, more, 0);
@@ -79,7 +84,8 @@ impl Mail {
         let further = self.more && self.acked > 0;
         if done && (self.wanted || further) {
             (self.wanted, self.asked, self.more) = (false, true, false);
-            return Some(Errand::Page);
+            self.page += 1;
+            return Some(Errand::Page(self.page));
         }
         None
     }
@@ -100,8 +106,8 @@ mod tests {
         let mut mail = Mail::default();
         assert_eq!(mail.next(), None);
         mail.online();
-        assert_eq!((mail.next(), mail.next()), (Some(Errand::Page), None));
-        mail.page(Some((2, true)));
+        assert_eq!((mail.next(), mail.next()), (Some(Errand::Page(1)), None));
+        mail.page(1, Some((2, true)));
         mail.stored(message(1), true);
         assert_eq!(mail.next(), Some(Errand::Ack(vec![message(1)])));
         mail.stored(message(2), true);
@@ -109,9 +115,26 @@ mod tests {
         mail.acked(Some(1));
         assert_eq!(mail.next(), Some(Errand::Ack(vec![message(2)])));
         mail.acked(Some(1));
-        assert_eq!(mail.next(), Some(Errand::Page));
-        mail.page(Some((0, false)));
+        assert_eq!(mail.next(), Some(Errand::Page(2)));
+        mail.page(2, Some((0, false)));
         assert_eq!(mail.next(), None);
+    }
+
+    #[test]
+    fn an_answer_that_was_long_on_its_way_disturbs_nothing() {
+        let mut mail = Mail::default();
+        mail.online();
+        mail.next();
+        mail.online();
+        assert_eq!(mail.next(), Some(Errand::Page(2)));
+        mail.page(1, None);
+        assert_eq!(mail.next(), None, "the second one is still on its way");
+        mail.page(2, Some((1, true)));
+        mail.page(1, None);
+        mail.stored(message(1), true);
+        mail.next();
+        mail.acked(Some(1));
+        assert_eq!(mail.next(), Some(Errand::Page(3)));
     }
 
     #[test]
@@ -119,12 +142,12 @@ mod tests {
         let mut mail = Mail::default();
         mail.online();
         mail.next();
-        mail.page(Some((1, true)));
+        mail.page(1, Some((1, true)));
         mail.passed(true);
         assert_eq!(mail.next(), None);
         mail.reset();
-        assert_eq!(mail.next(), Some(Errand::Page));
-        mail.page(None);
+        assert_eq!(mail.next(), Some(Errand::Page(2)));
+        mail.page(2, None);
         assert_eq!(mail.next(), None);
     }
 

@@ -172,6 +172,11 @@ impl Tracker {
         self.0.http.server()
     }
 
+    /// The network may have changed: the next calls use new connections.
+    pub fn forget_connections(&self) {
+        self.0.http.forget_connections();
+    }
+
     /// The session's `Cookie` header; none for a guest.
     pub fn cookie(&self) -> Option<String> {
         self.session().as_ref().map(|session| session.cookie.clone())

@@ -137,6 +137,12 @@ impl Http {
         Err(refused(&self.0.server, status, &headers, &body))
     }
 
+    /// Forgets the kept connections: the network may have changed under them, and a request over a dead one would wait
+    /// for nothing.
+    pub fn forget_connections(&self) {
+        self.idle().clear();
+    }
+
     async fn exchange(&self, call: &Call<'_>) -> Result<(StatusCode, HeaderMap, Bytes), CallError> {
         // A kept connection may have been closed meanwhile. Each call is safe to repeat: what makes something new
         // carries an id of its own.

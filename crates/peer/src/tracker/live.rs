@@ -200,6 +200,8 @@ impl Run {
     }
 
     async fn open(&mut self) -> Result<Socket, CallError> {
+        // What broke the last stream may have broken them too.
+        self.tracker.forget_connections();
         let address = *self.station.address.borrow_and_update();
         if let Some(address) = address {
             self.tracker.submit_info(address.ip().to_string(), address.port()).await?;

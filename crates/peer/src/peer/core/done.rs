@@ -65,7 +65,7 @@ pub(in crate::peer) enum Done {
     Statuses(Result<Deliveries, CallError>),
     Signalled(Remote, Result<Signalled, CallError>),
     Members(ChannelName, Result<Members, CallError>),
-    Mail(Result<Mailbox, CallError>),
+    Mail(u64, Result<Mailbox, CallError>),
     MailAcked(Result<Acked, CallError>),
 }
 
@@ -175,15 +175,15 @@ impl Core {
                     self.pass(post);
                 }
             }
-            Done::Mail(Ok(page)) => {
-                self.mail.page(Some((page.messages.len(), page.more)));
+            Done::Mail(number, Ok(page)) => {
+                self.mail.page(number, Some((page.messages.len(), page.more)));
                 for message in page.messages {
                     self.mailed(message, true);
                 }
             }
-            Done::Mail(Err(error)) => {
+            Done::Mail(number, Err(error)) => {
                 tracing::debug!(%error, "the mailbox can't be read now");
-                self.mail.page(None);
+                self.mail.page(number, None);
             }
             Done::MailAcked(outcome) => self.mail.acked(outcome.ok().map(|acked| acked.acked)),
         }

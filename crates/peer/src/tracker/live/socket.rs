@@ -31,7 +31,7 @@ const HEARTBEAT: u32 = 15;
 /// Heartbeats in a row that may be missed.
 const MISSED: u32 = 3;
 /// How long the server may take to show a sign of life when the network may have changed.
-const PROOF: Duration = Duration::from_secs(5);
+const PROOF: Duration = Duration::from_secs(2);
 /// Bytes of a message at most. A page of events is no message: each comes alone.
 const MESSAGE_BYTES: usize = 1 << 20;
 /// Bytes of the read buffer, and bytes that are gathered before they are written.

@@ -96,6 +96,12 @@ fn a_message_reaches_each_of_two_devices_once_and_its_writers_other_device_too()
         let phone = device(&lab, &world, "alice", &hosts[1]).await;
         let bob = peer(&lab, &world, "bob", &hosts[2]).await;
         tokio::join!(link(&bob, &laptop), link(&bob, &phone));
+        // A copy goes to the own devices that one knows to be there.
+        let both = |event: &Value| {
+            event["peer_id"] == "alice"
+                && event["devices"].as_array().is_some_and(|devices| devices.len() == 2)
+        };
+        laptop.told("presence", 0, both).await;
 
         let (his, hers) = (texts(&word(), 50), texts(&word(), 50));
         let ids = tokio::join!(bob.writes_all("alice", &his), laptop.writes_all("bob", &hers));

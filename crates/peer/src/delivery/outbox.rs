@@ -203,9 +203,7 @@ impl Outbox {
         }
         if entry.stage == Stage::No {
             for device in self.partners.live(&self.me).chain(linked(&self.me)) {
-                if device != self.settings.device {
-                    entry.wait_for(Side::Own, device);
-                }
+                entry.wait_for(Side::Own, device);
             }
         }
         self.entries.insert(place, entry);
@@ -287,11 +285,13 @@ impl Outbox {
     /// The tracker tells which devices of a peer are live.
     pub fn told(&mut self, peer: &PeerId, devices: &[DeviceId], now: Instant) {
         let folded = peer.folded();
-        let change = self.partners.told(&folded, devices, now);
+        // Of the own devices the others count.
+        let own = self.settings.device;
+        let others: Vec<DeviceId> = devices.iter().copied().filter(|one| *one != own).collect();
+        let change = self.partners.told(&folded, &others, now);
         let side = self.side(&folded);
         let remote = |device| Remote { peer: peer.clone(), device };
-        let own = self.settings.device;
-        for device in change.came.into_iter().filter(|device| *device != own) {
+        for device in change.came {
             let wanted = self.expect(&remote(device), side);
             let warm = self.partners.is_warm(&folded, now);
             if self.lanes.contains_key(&remote(device)) {
@@ -333,8 +333,8 @@ impl Outbox {
     }
 
     fn devices_of(&self, peer: &PeerId, folded: &str) -> Vec<Remote> {
-        let others = self.partners.live(folded).filter(|device| *device != self.settings.device);
-        others.map(|device| Remote { peer: peer.clone(), device }).collect()
+        let live = self.partners.live(folded);
+        live.map(|device| Remote { peer: peer.clone(), device }).collect()
     }
 
     /// A device should have what is on its way to its peer. Whether there is something.

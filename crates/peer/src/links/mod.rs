@@ -4,15 +4,15 @@
 //! it what is wanted; [`LinkEvent`]s tell what happened. `docs/p2p.md` tells the protocol.
 //!
 //! # Layout
-//! - [`handle`]: [`Links`], the front.
-//! - [`engine`]: moves bytes between sockets, connections and handles.
-//! - [`pairing`]: signals and connection of one other device.
-//! - [`session`]: the signals: numbers, offers, repetitions.
-//! - [`proof`], [`sdp`], [`candidate`]: what the signals say, and who signed it.
-//! - [`connection`]: one link over str0m; [`frames`], [`files`] and [`file`]: its channels; [`window`]: how much of
+//! - `handle`: [`Links`], the front.
+//! - `engine`: moves bytes between sockets, connections and handles.
+//! - `pairing`: signals and connection of one other device.
+//! - `session`: the signals: numbers, offers, repetitions.
+//! - `proof`, `sdp`, `candidate`: what the signals say, and who signed it.
+//! - `connection`: one link over str0m; `frames`, `files` and `file`: its channels; `window`: how much of
 //!   them is under way.
-//! - [`sockets`], [`interfaces`]: UDP.
-//! - [`stun`], [`turn`]: how this device looks from outside, and ways through a relay.
+//! - `sockets`, `interfaces`: UDP.
+//! - `stun`, `turn`: how this device looks from outside, and ways through a relay.
 
 mod candidate;
 mod connection;

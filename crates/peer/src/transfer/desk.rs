@@ -2,9 +2,9 @@
 //!
 //! # Layout
 //! - [`Desk`]: takes what happened to whom it concerns.
-//! - [`outs`]: files on their way out: who is asked, who accepted, what waits for its turn.
-//! - [`ins`]: files on their way in: what is offered, what the person wants.
-//! - [`common`]: what both need: links, actions, timers.
+//! - `outs`: files on their way out: who is asked, who accepted, what waits for its turn.
+//! - `ins`: files on their way in: what is offered, what the person wants.
+//! - `common`: what both need: links, actions, timers.
 
 mod common;
 mod ins;

@@ -63,7 +63,11 @@ pub enum TransferError {
     #[error("too many files wait to be sent already ({0})")]
     TooMany(usize),
     /// The downloads folder has no room for the file.
-    #[error("{folder} has no room: {free} bytes are free, {needed} are needed")]
+    #[error(
+        "{folder} has no room: {} MB are free, {} MB are needed",
+        .free / 1_000_000,
+        .needed.div_ceil(1_000_000)
+    )]
     NoRoom {
         /// The downloads folder.
         folder: String,

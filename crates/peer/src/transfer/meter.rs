@@ -5,10 +5,15 @@ use std::time::{Duration, Instant};
 /// Over about how long the speed is taken.
 const WINDOW: Duration = Duration::from_secs(2);
 
+/// A file of which no piece (1 MiB) gets through for so long makes room for others that wait.
+const STANDSTILL: Duration = Duration::from_secs(300);
+
 /// Measures one file's speed.
 #[derive(Debug, Clone, Copy)]
 pub struct Meter {
     at: Instant,
+    /// When there was last more than before.
+    moved: Instant,
     done: u64,
     /// Bytes a second; `None` before the first measurement.
     speed: Option<f64>,
@@ -17,7 +22,7 @@ pub struct Meter {
 impl Meter {
     /// Begins with so many bytes that were there before.
     pub fn new(now: Instant, done: u64) -> Self {
-        Self { at: now, done, speed: None }
+        Self { at: now, moved: now, done, speed: None }
     }
 
     /// Takes how many bytes are there now.
@@ -29,8 +34,16 @@ impl Meter {
         let lately = done.saturating_sub(self.done) as f64 / passed;
         let weight = 1.0 - (-passed / WINDOW.as_secs_f64()).exp();
         self.speed = Some(self.speed.map_or(lately, |speed| speed + weight * (lately - speed)));
+        if done > self.done {
+            self.moved = now;
+        }
         self.at = now;
         self.done = done;
+    }
+
+    /// Whether nothing has moved for so long that others shouldn't wait for it any more.
+    pub fn stands(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.moved) >= STANDSTILL
     }
 
     /// Bytes that are there.

@@ -1,5 +1,5 @@
 //! A file to be sent, on its disk. A blocking thread reads a piece at a time, hashes it, and is at most
-//! [`READ_AHEAD`] pieces ahead: a transfer holds a few MiB, whatever the file's size.
+//! two pieces ahead: a transfer holds a few MiB, whatever the file's size.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, Metadata};

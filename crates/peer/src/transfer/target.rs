@@ -5,7 +5,7 @@
 //! left is checked against its digests before it counts again, and only the complete file is synced, before it gets its
 //! name.
 //!
-//! The digests' file has a line of [`HEADER_BYTES`] that says whose digests they are, and 32 bytes for each piece.
+//! The digests' file has a line of 96 bytes that says whose digests they are, and 32 bytes for each piece.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, IoSlice, Read, Seek, SeekFrom, Write};
@@ -109,6 +109,9 @@ impl Target {
         sums.set_len(HEADER_BYTES + 32 * pieces)?;
         sums.seek(SeekFrom::End(0))?;
         let part = part.to_owned();
+        // It stays in its folder, whatever the setting is now: a file isn't moved between disks.
+        let folder = part.parent().map_or_else(|| place.folder.clone(), Path::to_owned);
+        let place = Place { folder, ..place };
         Ok((Self { place, part, file, sums, piece: Sha256::new() }, digests))
     }
 
@@ -311,6 +314,18 @@ mod tests {
         }
         let (target, _) = Target::resume(desk.place(), &part, 0).unwrap();
         assert!(fs::read(target.finish().unwrap()).unwrap() == desk.bytes);
+    }
+
+    #[test]
+    fn a_file_that_was_begun_in_another_folder_stays_there() {
+        let desk = desk(PIECE);
+        let mut target = Target::create(desk.place()).unwrap();
+        desk.write(&mut target, 0..1);
+        let part = target.part().to_owned();
+        drop(target);
+        let elsewhere = Place { folder: "/nowhere".into(), ..desk.place() };
+        let (target, _) = Target::resume(elsewhere, &part, 0).unwrap();
+        assert_eq!(target.finish().unwrap(), desk.folder.path().join("a.bin"));
     }
 
     #[test]

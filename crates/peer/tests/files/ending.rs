@@ -55,7 +55,7 @@ async fn a_file_that_changes_while_it_is_sent_is_given_up() {
 
 #[tokio::test]
 async fn a_file_larger_than_the_disk_is_refused_before_a_byte_of_it_comes() {
-    let (mut alice, mut bob) = asking_pair().await;
+    let (alice, mut bob) = asking_pair().await;
     let path = alice.file("huge.bin", 0);
     // All hole: it is large, and takes no room here.
     let huge = std::fs::OpenOptions::new().write(true).open(&path).unwrap();

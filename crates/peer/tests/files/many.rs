@@ -9,7 +9,7 @@ use crate::support::{MIB, pair, same};
 
 #[tokio::test]
 async fn messages_pass_quickly_while_several_files_do() {
-    let (mut alice, mut bob) = pair().await;
+    let (alice, mut bob) = pair().await;
     let mut files = Vec::new();
     for n in 0..4 {
         let path = alice.file(&format!("{n}.bin"), 48 * MIB + n);

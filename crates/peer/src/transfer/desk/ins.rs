@@ -124,6 +124,8 @@ pub(super) struct Ins {
     /// Files that are here, and in which order they came.
     got: HashMap<Key, Got>,
     came: VecDeque<Key>,
+    /// Those of them for which it is being looked.
+    looking: HashSet<Key>,
     /// Those of them whose sender was told so, and the runs that hear the end.
     confirming: HashMap<Key, (Remote, Option<Run>)>,
 }
@@ -137,6 +139,7 @@ impl Ins {
             busy: HashSet::new(),
             got: HashMap::new(),
             came: VecDeque::new(),
+            looking: HashSet::new(),
             confirming: HashMap::new(),
         }
     }

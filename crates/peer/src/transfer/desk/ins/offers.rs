@@ -88,6 +88,9 @@ impl Ins {
             }
             Some(got) => {
                 let (path, remote) = (got.path.clone(), remote.clone());
+                if !self.looking.insert(key.clone()) {
+                    return;
+                }
                 return common.act(Action::Look(Look { key, remote, offer, path }));
             }
             None => (),
@@ -102,6 +105,7 @@ impl Ins {
         there: bool,
     ) {
         let Look { key, remote, offer, .. } = look;
+        self.looking.remove(&key);
         if !common.links.contains_key(&remote)
             || self.all.get(&key).is_some_and(|known| !known.ended())
         {

@@ -190,6 +190,14 @@ impl Ins {
             if (meter.done(), meter.speed()) != before {
                 common.changed(Side::In, key);
             }
+            if meter.stands(now) && !self.turns.is_empty() {
+                // Its sender offers it again, and it waits for another turn.
+                if let Some(remote) = known.current().cloned() {
+                    known.offering.retain(|offering| *offering != remote);
+                }
+                self.interrupt(common, key);
+                self.next(common);
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use wire::p2p::{CancelReason, Frame};
 
-use super::{FAILURES, FRESH, LAST_WORD, Outs, PATIENCE, Stage};
+use super::{BUSY, FAILURES, FRESH, LAST_WORD, Outs, PATIENCE, Stage};
 use crate::event::FileState;
 use crate::links::Remote;
 use crate::transfer::desk::common::{Common, Key, Run, Side};
@@ -33,6 +33,14 @@ impl Outs {
             common.wake(now + PATIENCE, Side::Out, &key);
             self.busy.insert(key);
         }
+    }
+
+    fn others_wait(&self, key: &Key) -> bool {
+        let waits = |other: &Key| {
+            other != key
+                && self.all.get(other).is_some_and(|out| matches!(out.stage, Stage::Turn { .. }))
+        };
+        self.turns.iter().any(waits)
     }
 
     pub(super) fn start(
@@ -74,6 +82,10 @@ impl Outs {
             }
             if (meter.done(), meter.speed()) != before {
                 common.changed(Side::Out, key);
+            }
+            if meter.stands(now) && self.others_wait(key) {
+                self.interrupt_until(common, key, now + BUSY);
+                self.next(common, now);
             }
         }
     }

@@ -7,7 +7,7 @@ use wire::p2p::{CancelReason, DeclineReason, Digest, FILE_BYTES, FileOffer, Fram
 
 use super::{bob, declined, id, offer, over, remote, table};
 use crate::event::FileState;
-use crate::transfer::desk::{Desk, Limits, Refusal, Verdict};
+use crate::transfer::desk::{Desk, Id, Limits, Refusal, Side, Verdict};
 use crate::transfer::receive::Received;
 use crate::transfer::target::TargetError;
 
@@ -267,4 +267,28 @@ fn a_file_that_is_finished_after_its_link_broke_is_told_to_the_sender_that_offer
     table.desk.received(run, &key, finished, None);
     table.perform();
     assert_eq!(table.said(), [Frame::FileDone { file: id(1) }]);
+}
+
+#[test]
+fn a_sender_that_sends_nothing_makes_room_for_one_that_waits() {
+    let mut table = table();
+    table.up(&bob());
+    (0..8).for_each(|n| table.accept(n));
+    let places = table.started();
+    for (run, key) in &places {
+        table.prepare(*run, key);
+        table.desk.channel(table.now, &bob(), key.file);
+    }
+    let standstill = |table: &mut super::Table| {
+        table.now += std::time::Duration::from_secs(300);
+        for (run, key) in &places {
+            table.desk.progress(table.now, *run, &Id { side: Side::In, key: key.clone() }, 0);
+        }
+        table.perform();
+    };
+    standstill(&mut table);
+    assert!(table.stopped.is_empty(), "nobody waits");
+    table.accept(8);
+    standstill(&mut table);
+    assert_eq!((table.stopped.len(), table.started()[0].1.file), (1, id(8)));
 }

@@ -5,7 +5,7 @@ use wire::p2p::{CancelReason, DeclineReason, Frame};
 
 use super::{accepted, bob, declined, id, offer, over, remote, table};
 use crate::event::FileState;
-use crate::transfer::desk::{Desk, Limits, Refusal};
+use crate::transfer::desk::{Desk, Id, Limits, Refusal, Side};
 use crate::transfer::outgoing::Known;
 use crate::transfer::send::Sent;
 use crate::transfer::source::Stamp;
@@ -204,4 +204,34 @@ fn more_files_than_may_wait_are_refused() {
     let stamp = Stamp { size: 100, modified: 0 };
     let refused = table.desk.send(table.now, offer("bob", 2), "/file".into(), stamp);
     assert_eq!(refused, Err(Refusal::TooMany));
+}
+
+#[test]
+fn a_transfer_that_stands_still_makes_room_for_one_that_waits() {
+    let mut table = table();
+    table.up(&bob());
+    (0..9).for_each(|n| table.send(n));
+    (0..8).for_each(|n| table.hear(&bob(), accepted(n)));
+    let started = table.started();
+    let progress = |table: &mut super::Table, seconds, done| {
+        table.now += std::time::Duration::from_secs(seconds);
+        for (run, key) in &started {
+            let id = Id { side: Side::Out, key: key.clone() };
+            // The first one moves.
+            table.desk.progress(
+                table.now,
+                *run,
+                &id,
+                if key.file == super::id(0) { done } else { 0 },
+            );
+        }
+        table.perform();
+    };
+    progress(&mut table, 299, 10);
+    progress(&mut table, 299, 20);
+    assert!(table.stopped.is_empty(), "nobody waits");
+    table.hear(&bob(), accepted(8));
+    progress(&mut table, 1, 30);
+    assert_eq!(table.stopped.len(), 1);
+    assert_eq!(table.started()[0].1.file, id(8));
 }

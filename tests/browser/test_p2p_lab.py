@@ -73,7 +73,7 @@ def test_a_browser_and_a_terminal_take_the_same_ways(lab, tmp_path, way):
         lab.block_udp(*hosts)
     ana = lab.person(hosts[0], world, "ana")
     ana.register("tom")
-    ana.login("ana")
+    ana.login("ana").enter()
     tom = Native(world.url, "tom", tmp_path / "tom", prefix=hosts[1].netns.prefix).start()
     try:
         ana.write_to("tom")

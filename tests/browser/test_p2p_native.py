@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from capture import Capture, content_bytes
 from native import Native
-from people import PATIENCE_MS, eventually
+from people import LAUNCH, PATIENCE_MS, eventually
 from programs import Port
 
 MIB = 1 << 20
@@ -48,11 +48,21 @@ def terminal(visit, world, tmp_path):
         peer.stop()
 
 
+class OnDisk:
+    """A browser with a profile on disk, as people have: a context without one keeps even its databases in memory."""
+
+    def __init__(self, chromium, profile):
+        self._chromium, self._profile = chromium, profile
+
+    def new_context(self, **options):
+        return self._chromium.browser_type.launch_persistent_context(self._profile, **LAUNCH, **options)
+
+
 @pytest.fixture
-def pair(visit, terminal):
+def pair(visit, terminal, chromium, tmp_path):
     """Ana at her browser, Tom at his terminal, linked."""
     tom = terminal("tom")
-    ana = visit("ana")
+    ana = visit("ana", browser=OnDisk(chromium, tmp_path / "profile"))
     ana.write_to("tom")
     ana.linked()
     assert tom.linked("ana") == "direct"

@@ -1,7 +1,7 @@
 //! One connection to another device: ICE, DTLS, SCTP (all of them str0m), the data channels, and when it ends.
 //!
-//! Sans-IO like str0m: datagrams and time come in, datagrams and [`Happening`]s come out. Every change is followed
-//! by polling until str0m has nothing more to say ([`Connection::drain`]), as it demands.
+//! Sans-IO like str0m: datagrams and time come in, datagrams and [`Happening`]s come out. What is changed or received
+//! is followed by polling until str0m has nothing more to say ([`Connection::drain`]).
 
 mod build;
 mod channels;
@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use wire::p2p::{FileId, Frame};
 
 use super::Way;
+use super::dtls::Early;
 use super::file::FileChannel;
 use super::file::{FileChannels, FileMessage};
 use super::files::Files;
@@ -30,6 +31,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A path on which nothing came for so long doesn't work: both sides check it every two seconds or so. str0m alone
 /// would notice after fifteen.
 const SILENCE: Duration = Duration::from_secs(6);
+/// Datagrams that are given to an established connection before str0m is polled. It asks for each by itself, but DTLS
+/// only queues them (30 at most) until then; and SCTP, which acknowledges with a datagram whenever it is polled, needs
+/// far fewer of those.
+const TOGETHER: usize = 16;
 /// Addresses that one connection takes datagrams from at most. A device has a few; who has many invents them.
 const SOURCES: usize = 64;
 
@@ -115,6 +120,8 @@ pub(super) struct Connection {
     /// Addresses of TURN servers, this side's and the other's.
     relays: HashSet<SocketAddr>,
     sources: HashSet<SocketAddr>,
+    /// Until DTLS's handshake is over.
+    early: Option<Early>,
     /// Between which addresses content goes.
     pair: Option<(SocketAddr, SocketAddr)>,
     way: Option<Way>,
@@ -126,6 +133,8 @@ pub(super) struct Connection {
     idle: Duration,
     agent: String,
     wake: Instant,
+    /// Datagrams that str0m was given and not yet polled for.
+    fed: usize,
 }
 
 impl Connection {
@@ -175,7 +184,12 @@ impl Connection {
     ///
     /// # Errors
     /// [`End`].
-    pub(super) fn receive(&mut self, input: Input<'_>, scene: &mut Scene<'_>) -> Result<(), End> {
+    pub(super) fn receive(
+        &mut self,
+        input: Input<'_>,
+        datagram: &[u8],
+        scene: &mut Scene<'_>,
+    ) -> Result<(), End> {
         if let Input::Receive(_, datagram) = &input
             && !self.sources.contains(&datagram.source)
         {
@@ -184,12 +198,32 @@ impl Connection {
             }
             self.sources.insert(datagram.source);
         }
+        if self.early.as_mut().is_some_and(|early| !early.passes(datagram)) {
+            return Ok(());
+        }
         self.heard = scene.now;
         // Anybody can send a datagram that looks as if it came from the other side: what str0m can't make sense of
         // is dropped. What really fails shows when it is polled.
         if let Err(error) = self.rtc.handle_input(input) {
             tracing::trace!(%error, "a datagram was dropped");
         }
+        self.fed += 1;
+        if self.up && self.fed < TOGETHER {
+            return Ok(());
+        }
+        self.settle(scene)
+    }
+
+    /// Whether something was received that is not made sense of yet.
+    pub(super) fn unsettled(&self) -> bool {
+        self.fed > 0
+    }
+
+    /// Makes sense of what was received.
+    ///
+    /// # Errors
+    /// [`End`].
+    pub(super) fn settle(&mut self, scene: &mut Scene<'_>) -> Result<(), End> {
         self.run(scene)
     }
 
@@ -206,19 +240,25 @@ impl Connection {
     }
 
     /// An address of this device is gone.
-    pub(super) fn remove_local(&mut self, candidate: &Candidate, scene: &mut Scene<'_>) {
+    ///
+    /// # Errors
+    /// [`End::Lost`] when content went that way: ICE might find another one, but the other side would go on sending
+    /// to the old address for a quarter of a minute. A new connection is quicker.
+    pub(super) fn remove_local(
+        &mut self,
+        candidate: &Candidate,
+        scene: &mut Scene<'_>,
+    ) -> Result<(), End> {
         // How a server saw an address says nothing about whether it still works.
         if candidate.kind() == CandidateKind::ServerReflexive {
-            return;
+            return Ok(());
+        }
+        if self.pair.is_some_and(|(source, _)| source == candidate.addr()) {
+            return Err(End::Lost);
         }
         self.rtc.direct_api().invalidate_candidate(candidate);
         self.wake = scene.now;
-        let gone = candidate.addr();
-        if self.pair.is_some_and(|(source, _)| source == gone) {
-            // Another address may take over; if none does, there is nothing to wait for longer.
-            self.unwell.get_or_insert(scene.now);
-            self.pair = None;
-        }
+        Ok(())
     }
 
     /// An address of the other side.
@@ -300,6 +340,7 @@ impl Connection {
 
     /// Writes what there is room for, and takes what str0m has to say.
     fn run(&mut self, scene: &mut Scene<'_>) -> Result<(), End> {
+        self.fed = 0;
         self.drain(scene)?;
         self.write(scene)
     }
@@ -341,7 +382,10 @@ impl Connection {
 
     fn event(&mut self, event: Event, scene: &mut Scene<'_>) -> Result<(), End> {
         match event {
-            Event::Connected => self.check_certificate(),
+            Event::Connected => {
+                self.early = None;
+                self.check_certificate()
+            }
             Event::IceConnectionStateChange(state) => {
                 if state.is_connected() {
                     self.connected = true;
@@ -372,3 +416,6 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

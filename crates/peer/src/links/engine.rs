@@ -283,6 +283,7 @@ impl Engine {
                         datagram,
                     );
                 }
+                settle(&mut self.pairings, self.hint, &mut self.office);
                 self.office.wires.sockets.flush();
             }
         }
@@ -385,13 +386,21 @@ fn route(
     else {
         return;
     };
-    let Ok(datagram) = Receive::new(Protocol::Udp, source, destination, datagram) else { return };
-    let input = Input::Receive(office.now, datagram);
+    let Ok(parsed) = Receive::new(Protocol::Udp, source, destination, datagram) else { return };
+    let input = Input::Receive(office.now, parsed);
     if !pairings.get(*hint).is_some_and(|pairing| pairing.accepts(&input)) {
         let Some(index) = pairings.iter().position(|pairing| pairing.accepts(&input)) else {
             return;
         };
+        settle(pairings, *hint, office);
         *hint = index;
     }
-    pairings[*hint].receive(input, &mut office.desk(true));
+    pairings[*hint].receive(input, datagram, &mut office.desk(true));
+}
+
+/// What was received is made sense of.
+fn settle(pairings: &mut [Pairing], index: usize, office: &mut Office) {
+    if let Some(pairing) = pairings.get_mut(index) {
+        pairing.settle(&mut office.desk(true));
+    }
 }

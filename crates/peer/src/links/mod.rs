@@ -9,13 +9,14 @@
 //! - `pairing`: signals and connection of one other device.
 //! - `session`: the signals: numbers, offers, repetitions.
 //! - `proof`, `sdp`, `candidate`: what the signals say, and who signed it.
-//! - `connection`: one link over str0m; `frames`, `files` and `file`: its channels; `window`: how much of
+//! - `connection`: one link over str0m; `dtls`: what is kept from it; `frames`, `files` and `file`: its channels; `window`: how much of
 //!   them is under way.
 //! - `sockets`, `interfaces`: UDP.
 //! - `stun`, `turn`: how this device looks from outside, and ways through a relay.
 
 mod candidate;
 mod connection;
+mod dtls;
 mod engine;
 mod file;
 mod files;

@@ -138,8 +138,15 @@ impl Pairing {
     }
 
     /// Takes a datagram that it accepts.
-    pub(super) fn receive(&mut self, input: Input<'_>, desk: &mut Desk<'_>) {
-        self.work(desk, |connection, scene| connection.receive(input, scene));
+    pub(super) fn receive(&mut self, input: Input<'_>, datagram: &[u8], desk: &mut Desk<'_>) {
+        self.work(desk, |connection, scene| connection.receive(input, datagram, scene));
+    }
+
+    /// Makes sense of what was received.
+    pub(super) fn settle(&mut self, desk: &mut Desk<'_>) {
+        if self.link.as_ref().is_some_and(|link| link.connection.unsettled()) {
+            self.work(desk, Connection::settle);
+        }
     }
 
     /// Sends a frame, which counts as lost without a link.
@@ -193,10 +200,7 @@ impl Pairing {
 
     /// An address of this device is gone.
     pub(super) fn remove_local(&mut self, candidate: &Candidate, desk: &mut Desk<'_>) {
-        self.work(desk, |connection, scene| {
-            connection.remove_local(candidate, scene);
-            Ok(())
-        });
+        self.work(desk, |connection, scene| connection.remove_local(candidate, scene));
     }
 
     fn follow(&mut self, steps: Vec<Step>, desk: &mut Desk<'_>) {

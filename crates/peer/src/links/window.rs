@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Bytes at least.
-pub(super) const LEAST: usize = 64 * 1024;
+pub(super) const LEAST: usize = 32 * 1024;
 /// Bytes at most.
 pub(super) const MOST: usize = 1024 * 1024;
 /// Bytes between two measurements.

@@ -7,6 +7,7 @@ use str0m::channel::ChannelConfig;
 use str0m::{Candidate, IceCreds, Rtc, RtcConfig};
 use wire::p2p::{MESSAGES, PROTOCOL};
 
+use super::super::dtls::Early;
 use super::super::files::Files;
 use super::super::frames::Frames;
 use super::super::sdp::{Sdp, SdpError, Setup};
@@ -119,6 +120,7 @@ impl Connection {
             up: false,
             relays: HashSet::new(),
             sources: HashSet::new(),
+            early: Some(Early::default()),
             pair: None,
             way: None,
             connected: false,
@@ -128,6 +130,7 @@ impl Connection {
             idle: built.settings.idle,
             agent: built.settings.agent.clone(),
             wake: built.now,
+            fed: 0,
         }
     }
 
@@ -170,7 +173,7 @@ fn rtc(now: Instant) -> Rtc {
     let mut config = RtcConfig::new()
         .clear_codecs()
         .set_mtu(DATAGRAM_BYTES..=DATAGRAM_BYTES + 100)
-        .set_sctp_max_buffered_amount(MOST + 128 * 1024);
+        .set_sctp_max_buffered_amount(2 * MOST);
     config.set_initial_stun_rto(FIRST_CHECK);
     config.set_max_stun_rto(CHECK);
     config.set_max_stun_retransmits(CHECKS);

@@ -4,14 +4,12 @@ use str0m::channel::{ChannelConfig, ChannelData, ChannelId, Reliability};
 use tokio::sync::oneshot;
 use wire::p2p::{FILE_PREFIX, FileId, MESSAGES, PROTOCOL};
 
+use super::super::Way;
 use super::super::file::FileChannel;
 use super::super::files::{CHANNELS, Next, labelled};
 use super::super::frames::{Heard, Violation};
-use super::super::{Way, window};
 use super::{Connection, End, Happening, Scene};
 
-/// Frames don't wait for room that files take: they may have so much more.
-const FRAMES_AHEAD: usize = 64 * 1024;
 /// Channels that nobody asked for are closed; so many end the connection.
 const STRANGERS: usize = 32;
 
@@ -72,6 +70,7 @@ impl Connection {
         }
         let mut buffered = self.buffered();
         self.window.buffered(buffered, scene.now);
+        let before = buffered;
         loop {
             let (wrote, file) = if let Some(bytes) = self.write_frame(buffered)? {
                 (bytes, false)
@@ -88,6 +87,8 @@ impl Connection {
             } else {
                 self.frames.sent();
             }
+        }
+        if buffered > before {
             self.drain(scene)?;
         }
         for channel in self.files.due_to_close() {
@@ -98,7 +99,8 @@ impl Connection {
 
     fn write_frame(&mut self, buffered: usize) -> Result<Option<usize>, End> {
         let Some(msg) = self.msg else { return Ok(None) };
-        if buffered >= self.window.size().min(window::MOST) + FRAMES_AHEAD {
+        // Frames don't wait for the room that files take: they have half as much again.
+        if buffered >= self.window.size() * 3 / 2 {
             return Ok(None);
         }
         let Some(bytes) = self.frames.next() else { return Ok(None) };

@@ -10,12 +10,15 @@
 //! - `files`: what the links tell the transfers.
 //! - `mail`: the mailbox, emptied page by page.
 //! - `rooms`: who is in which channel.
-//! - `trust`: safety numbers.
+//! - `trust`: safety numbers; `partner`: devices of a partner.
+//! - `error`: why something could not be done.
 
 mod core;
+mod error;
 mod files;
 mod keep;
 mod mail;
+mod partner;
 mod pipes;
 mod rooms;
 mod start;
@@ -29,7 +32,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wire::chat::{Channel, Presence, Scope};
-use wire::device::Device;
 use wire::p2p::FileId;
 use wire::tracker::{GetMessages, Messages};
 use wire::{ChannelName, DeviceId, MessageId, PeerId};
@@ -37,13 +39,17 @@ use wire::{ChannelName, DeviceId, MessageId, PeerId};
 use crate::config::Config;
 use crate::event::{Direct, Event, FileStatus};
 use crate::identity::DeviceKey;
-use crate::links::{Links, Remote, Way};
+use crate::links::Links;
 use crate::store::direct::{self, Numbered};
-use crate::store::{Folder, Store, StoreError, devices};
+use crate::store::{Folder, Store, devices};
 use crate::tracker::{CallError, Tracker};
-use crate::transfer::{TransferError, Transfers};
+use crate::transfer::Transfers;
 
 use self::core::{Ask, new_id};
+
+pub use error::{PeerError, StartError};
+pub use partner::PartnerDevice;
+pub(crate) use partner::partner_devices;
 
 /// The device key's file in the data folder.
 pub(crate) const KEY: &str = "device.key";
@@ -52,60 +58,6 @@ const GOODBYE: Duration = Duration::from_secs(3);
 /// How often a channel message is tried, and the pause between two tries: its id makes it one message.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// Why a peer could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Name or password are wrong, or the session is over.
-    #[error("{0}")]
-    SignIn(String),
-    /// The server doesn't answer, or not as one of ours.
-    #[error("{0}")]
-    Server(String),
-    /// The data folder, the database, the key, or the UDP port.
-    #[error("{0}")]
-    Local(String),
-}
-
-/// Why something could not be done.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum PeerError {
-    /// The tracker refused: its code and its words.
-    #[error("{message}")]
-    Refused {
-        /// Stable, for programs.
-        code: String,
-        /// For people.
-        message: String,
-    },
-    /// The tracker can't be reached now.
-    #[error("the server can't be reached: {0}")]
-    Unreachable(String),
-    /// The store, a file, or what was asked for is wrong.
-    #[error("{0}")]
-    Local(String),
-}
-
-impl From<CallError> for PeerError {
-    fn from(error: CallError) -> Self {
-        match error {
-            CallError::Refused { code, message, .. } => Self::Refused { code, message },
-            CallError::Unreachable(reason) => Self::Unreachable(reason),
-        }
-    }
-}
-
-impl From<StoreError> for PeerError {
-    fn from(error: StoreError) -> Self {
-        Self::Local(error.to_string())
-    }
-}
-
-impl From<TransferError> for PeerError {
-    fn from(error: TransferError) -> Self {
-        Self::Local(error.to_string())
-    }
-}
 
 /// A peer: signed in, reachable, with a store of its own. Cheap to clone.
 ///
@@ -507,45 +459,6 @@ impl Begun {
     }
 }
 
-/// A peer's devices, with the links that are up.
-pub(crate) async fn partner_devices(
-    tracker: &Tracker,
-    store: &Store,
-    key: &DeviceKey,
-    of: &PeerId,
-    up: &[(Remote, Way)],
-) -> Result<Vec<PartnerDevice>, PeerError> {
-    let found = tracker.devices(of).await?.devices;
-    let folded = of.folded();
-    let known = store.run(move |db| devices::of(db, &folded)).await?;
-    let way = |device| {
-        let remote = Remote { peer: of.clone(), device };
-        up.iter().find(|(linked, _)| *linked == remote).map(|(_, way)| *way)
-    };
-    let compared = |device| known.iter().any(|known| known.device == device && known.compared);
-    let me = (tracker.id(), key.public_key());
-    let shown = |device: Device| PartnerDevice {
-        way: way(device.device),
-        safety_number: trust::number(me, (of, &device.public_key)),
-        compared: compared(device.device),
-        device,
-    };
-    Ok(found.into_iter().filter(trust::fits).map(shown).collect())
-}
-
 fn closed() -> PeerError {
     PeerError::Local("the peer is closed".to_owned())
-}
-
-/// A device of a partner.
-#[derive(Debug, Clone)]
-pub struct PartnerDevice {
-    /// As the tracker tells it.
-    pub device: Device,
-    /// The way of its link; `None` when there is no link.
-    pub way: Option<Way>,
-    /// 60 digits, the same on both sides.
-    pub safety_number: String,
-    /// Whether the two people have compared it.
-    pub compared: bool,
 }

@@ -70,6 +70,8 @@ pub(super) struct Core {
     pub(super) mail: Mail,
     pub(super) teller: Teller,
     pub(super) online: watch::Sender<bool>,
+    /// Why the live stream is gone, as it was told; `None` when it is there, and before anything was told.
+    pub(super) away: Option<String>,
     /// Ends what runs beside this.
     pub(super) ends: CancellationToken,
     /// Texts that are stored, and to be acknowledged over the links on which they came.
@@ -195,8 +197,25 @@ impl Core {
         }
     }
 
+    /// Until the tracker knows what was taken from the mailbox: its senders wait for that.
+    async fn acknowledge(&mut self) {
+        self.act();
+        while self.mail.owes()
+            && let Some(done) = self.calls.next().await
+        {
+            self.done(done);
+            self.act();
+        }
+    }
+
     /// Says goodbye, and ends when everything is on disk.
     async fn close(mut self, inputs: Inputs) {
+        // Without the tracker there is nobody to tell; the next start does it.
+        if *self.online.borrow()
+            && tokio::time::timeout(super::GOODBYE, self.acknowledge()).await.is_err()
+        {
+            tracing::debug!("the tracker was not told in time what was taken from the mailbox");
+        }
         self.ends.cancel();
         self.outbox.close();
         self.act();

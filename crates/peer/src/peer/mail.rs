@@ -72,6 +72,11 @@ impl Mail {
         self.acked += count.unwrap_or(0);
     }
 
+    /// Whether something is stored of which the tracker does not know yet.
+    pub(super) fn owes(&self) -> bool {
+        self.acking || !self.stored.is_empty()
+    }
+
     /// The next thing to do.
     pub(super) fn next(&mut self) -> Option<Errand> {
         if !self.acking && !self.stored.is_empty() {
@@ -160,5 +165,8 @@ mod tests {
         mail.acked(None);
         let Some(Errand::Ack(rest)) = mail.next() else { panic!() };
         assert_eq!(rest.len(), 700 - IDS_PER_CALL);
+        assert!(mail.owes(), "until the tracker has said so");
+        mail.acked(Some(rest.len()));
+        assert!(!mail.owes());
     }
 }

@@ -114,6 +114,7 @@ pub(super) async fn start(
         mail: Mail::default(),
         teller,
         online,
+        away: None,
         ends,
         acks: HashMap::new(),
         writes: Default::default(),

@@ -80,7 +80,8 @@ impl Tracker {
         let http = Http::new(server);
         let (user, password) = match login {
             Login::Guest { name } => {
-                return Ok(Self::new(http, name.clone(), true, None, folder, None));
+                let tracker = Self::new(http, name.clone(), true, None, folder, None);
+                return tracker.greet().await.map(|()| tracker);
             }
             Login::Account { user, password } => (user, password.clone()),
         };
@@ -110,6 +111,24 @@ impl Tracker {
                 "{user} is not signed in at {}: sign in with `peer login`, or give the password",
                 http.server()
             ))),
+        }
+    }
+
+    /// A guest finds out whether it may come in, under this name. An absent server may say so later.
+    async fn greet(&self) -> Result<(), SignInError> {
+        let of = Some(self.0.me.clone());
+        let asked: Result<Devices, _> =
+            self.get("/chat/devices", &ListDevices { peer_id: of.clone(), of }).await;
+        match asked {
+            Err(error) if error.is_unauthenticated() => Err(SignInError::Refused(format!(
+                "{} asks for an account: use --user; guests are let in by a tracker that is asked itself",
+                self.server()
+            ))),
+            Err(CallError::Refused { status: 403, message, .. }) => {
+                Err(SignInError::Refused(message))
+            }
+            // Not registered yet; busy; away.
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 

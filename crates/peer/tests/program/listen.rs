@@ -125,3 +125,46 @@ async fn when_nobody_reads_it_any_more_it_ends_without_a_word() {
     let mut bob = town.listener_from_start("bob").await;
     assert_eq!(bob.next_of("direct").await["message"], "anyone?");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_killed_in_the_middle_everything_arrives_once_in_the_end() {
+    let town = town().await;
+    let (mut alice, mut bob) = (town.listener("alice").await, town.listener("bob").await);
+    let mut number = 0;
+    for round in 0..6 {
+        for _ in 0..30 {
+            let text = format!("text {number}");
+            alice.says(&json!({ "do": "send", "to": "bob", "message": text, "ref": number })).await;
+            number += 1;
+        }
+        // Until the last one is on disk: what was said yes to is never lost.
+        while alice.next_of("reply").await["ref"] != number - 1 {}
+        match round % 2 {
+            0 => {
+                bob.kill().await;
+                bob = town.listener("bob").await;
+            }
+            _ => {
+                alice.kill().await;
+                alice = town.listener("alice").await;
+            }
+        }
+    }
+    let expected: Vec<String> = (0..number).map(|number| format!("text {number}")).collect();
+    let arrived = tokio::time::timeout(PATIENCE, async {
+        loop {
+            bob.says(&json!({ "do": "talk", "with": "alice", "limit": 1000 })).await;
+            let talk = bob.next_of("reply").await;
+            let messages = talk["messages"].as_array().unwrap();
+            let mut texts: Vec<String> = messages
+                .iter()
+                .map(|message| message["message"].as_str().unwrap().to_owned())
+                .collect();
+            if texts.len() >= expected.len() {
+                texts.sort_by_key(|text| text[5..].parse::<u32>().unwrap());
+                return texts;
+            }
+        }
+    });
+    assert_eq!(arrived.await.expect("not all have arrived"), expected);
+}

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that finds nothing has failed")]
 
+mod https;
 mod listen;
 mod program;
 mod send;

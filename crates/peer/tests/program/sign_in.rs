@@ -23,7 +23,12 @@ async fn door() -> String {
         (StatusCode::UNAUTHORIZED, Json(problem)).into_response()
     };
     let gone = async || Json(json!({ "status": "success" }));
-    let router = Router::new().route("/login", post(log_in)).route("/logout", post(gone));
+    let stranger = async || {
+        let problem = json!({ "status": "error", "code": "unauthenticated", "message": "sign in" });
+        (StatusCode::UNAUTHORIZED, Json(problem))
+    };
+    let router =
+        Router::new().route("/login", post(log_in)).route("/logout", post(gone)).fallback(stranger);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -52,4 +57,13 @@ async fn a_session_is_kept_and_forgotten_and_a_wrong_password_has_code_4() {
     let out = ran(&mut with("", &["logout"])).await.exits(0);
     assert!(out.out.contains("signed out"), "{out:?}");
     ran(&mut with("", &["logout"])).await.exits(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_who_may_not_come_in_is_told_so_with_code_4() {
+    let (town, url) = (town().await, door().await);
+    let mut guest = peer(&town.home("ann"));
+    let ran =
+        ran(guest.args(["--server", &url, "--guest", "ann", "send", "bob", "hi"])).await.exits(4);
+    assert!(ran.err.contains("asks for an account"), "{ran:?}");
 }

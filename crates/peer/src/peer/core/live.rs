@@ -21,6 +21,7 @@ impl Core {
         match event {
             LiveEvent::Up => {
                 self.online.send_replace(true);
+                self.away = None;
                 self.rooms.forget();
                 self.mail.online();
                 self.outbox.online(Instant::now());
@@ -30,10 +31,13 @@ impl Core {
                 self.teller.tell(Event::Online);
             }
             LiveEvent::Down { reason } => {
-                // The first time it is told too: an owner waits for either.
                 self.online.send_replace(false);
                 self.outbox.offline();
-                self.teller.tell(Event::Offline { reason });
+                // Each try that fails for the same reason is no news.
+                if self.away.as_ref() != Some(&reason) {
+                    self.away = Some(reason.clone());
+                    self.teller.tell(Event::Offline { reason });
+                }
             }
             LiveEvent::SignedOut { reason } => {
                 tracing::warn!(reason, "the session is over");

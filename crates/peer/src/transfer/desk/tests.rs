@@ -151,6 +151,15 @@ impl Table {
         self.perform();
     }
 
+    /// A file of Bob's that was accepted: it has its place and its channel, and begins to come.
+    fn receiving(&mut self, n: u8) -> (Run, Key) {
+        self.accept(n);
+        let (run, key) = self.started().pop().unwrap();
+        self.prepare(run, &key);
+        self.desk.channel(self.now, &bob(), id(n));
+        (run, key)
+    }
+
     fn state(&self, n: u8) -> FileState {
         let list = self.desk.list();
         list.into_iter().find(|status| status.id() == id(n)).expect("no such file").state

@@ -171,10 +171,7 @@ fn two_never_have_the_same_place_on_disk() {
 fn a_full_disk_is_said_and_what_is_here_stays_for_another_try() {
     let mut table = table();
     table.up(&bob());
-    table.accept(1);
-    let (run, key) = table.started().pop().unwrap();
-    table.prepare(run, &key);
-    table.desk.channel(table.now, &bob(), id(1));
+    let (run, key) = table.receiving(1);
     table.said();
     let left = Some(("/part".into(), 0));
     table.desk.received(run, &key, Received::Failed(TargetError::NoSpace), left);
@@ -191,10 +188,7 @@ fn a_full_disk_is_said_and_what_is_here_stays_for_another_try() {
 fn who_stops_a_file_has_its_part_removed_once_the_disk_is_free() {
     let mut table = table();
     table.up(&bob());
-    table.accept(1);
-    let (run, key) = table.started().pop().unwrap();
-    table.prepare(run, &key);
-    table.desk.channel(table.now, &bob(), id(1));
+    let (run, key) = table.receiving(1);
     table.desk.cancel(table.now, &bob().peer, id(1)).unwrap();
     table.perform();
     assert_eq!((table.stopped.clone(), table.discarded.len()), (vec![run], 0));
@@ -208,10 +202,7 @@ fn who_stops_a_file_has_its_part_removed_once_the_disk_is_free() {
 fn a_file_that_is_here_is_not_taken_again() {
     let mut table = table();
     table.up(&bob());
-    table.accept(1);
-    let (run, key) = table.started().pop().unwrap();
-    table.prepare(run, &key);
-    table.desk.channel(table.now, &bob(), id(1));
+    let (run, key) = table.receiving(1);
     let total = Digest::new([7; 32]);
     table.desk.received(run, &key, Received::Finished(total, "/here".into()), None);
     table.perform();
@@ -254,10 +245,7 @@ fn frames_of_who_is_not_linked_are_not_heard() {
 fn a_file_that_is_finished_after_its_link_broke_is_told_to_the_sender_that_offers_it_again() {
     let mut table = table();
     table.up(&bob());
-    table.accept(1);
-    let (run, key) = table.started().pop().unwrap();
-    table.prepare(run, &key);
-    table.desk.channel(table.now, &bob(), id(1));
+    let (run, key) = table.receiving(1);
     // Everything has come, and is being synced.
     table.down(&bob());
     table.up(&bob());

@@ -116,6 +116,12 @@ class Native:
     def writes(self, to, text):
         return self.asks("send", to=to, message=text)["id"]
 
+    def round_trip(self, to, text):
+        """Seconds from writing a message until it is said to have arrived."""
+        begun = time.monotonic()
+        self.delivered([self.writes(to, text)])
+        return time.monotonic() - begun
+
     def writes_all(self, to, texts):
         return [self.answer(number)["id"] for number in [self.ask("send", to=to, message=text) for text in texts]]
 

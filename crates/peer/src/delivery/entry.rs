@@ -1,6 +1,6 @@
 //! One own message on its way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,7 @@ use wire::p2p::Frame;
 use wire::{DeviceId, MessageId, PeerId};
 
 use crate::event::{Delivery, Route};
+use crate::links::Remote;
 
 /// How long a copy is kept for an own device that is live and can't be linked with.
 const COPY_PATIENCE: Duration = Duration::from_secs(600);
@@ -158,6 +159,12 @@ impl Entry {
     /// Whether no device of the receiver is known that may still answer.
     pub(super) fn is_alone(&self) -> bool {
         self.waiting_for(Side::Receiver).next().is_none()
+    }
+
+    /// Whether a device of the receiver is waited for to which a link is up or may come up.
+    pub(super) fn may_hope(&self, vain: &HashSet<Remote>) -> bool {
+        let remote = |device| Remote { peer: self.text.to.clone(), device };
+        self.waiting_for(Side::Receiver).any(|device| !vain.contains(&remote(device)))
     }
 
     /// Whether nothing is left to do.

@@ -25,6 +25,8 @@ enum Step {
     Write,
     LinkUp(usize),
     LinkDown(usize),
+    /// A link could not come up.
+    InVain(usize),
     /// Texts arrive at a device.
     Arrive(usize, usize),
     /// A device can't store one of them.
@@ -50,6 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => Just(Step::Write),
         3 => device.clone().prop_map(Step::LinkUp),
         2 => device.clone().prop_map(Step::LinkDown),
+        1 => device.clone().prop_map(Step::InVain),
         6 => (device.clone(), 1..5_usize).prop_map(|(device, count)| Step::Arrive(device, count)),
         1 => device.clone().prop_map(Step::Refuse),
         6 => (device.clone(), 1..3_usize).prop_map(|(device, count)| Step::Acked(device, count)),
@@ -141,6 +144,11 @@ impl World {
             Step::LinkDown(device) => {
                 if self.links[device].take().is_some() {
                     self.outbox.unlinked(&remote(device), self.now);
+                }
+            }
+            Step::InVain(device) => {
+                if self.links[device].is_none() {
+                    self.outbox.in_vain(&remote(device), self.now);
                 }
             }
             Step::Arrive(device, count) => {

@@ -3,7 +3,8 @@
 //! 1. A message that was stored comes in by [`Outbox::write`]. It goes to every live device of its receiver that is linked,
 //!    as a copy to the own other devices, and links to the others are asked for.
 //! 2. The first acknowledgement of a device of the receiver makes it delivered.
-//! 3. When a live device has not acknowledged it in time, or none is live, it goes to the mailbox.
+//! 3. When a live device has not acknowledged it in time, or none is live, or links to all that are were tried in vain, it
+//!    goes to the mailbox.
 //! 4. On a new link everything that this device has not acknowledged is sent again.
 //! 5. When nobody is waited for any more, it leaves the outbox.
 //!
@@ -92,6 +93,8 @@ pub struct Outbox {
     places: HashMap<MessageId, u64>,
     partners: Partners,
     lanes: HashMap<Remote, Lane>,
+    /// Live devices to which a link was tried in vain.
+    vain: HashSet<Remote>,
     post: Post,
     actions: VecDeque<Action>,
     /// Whether the clock is needed, and when it was looked at last.
@@ -110,6 +113,7 @@ impl Outbox {
             places: HashMap::new(),
             partners: Partners::default(),
             lanes: HashMap::new(),
+            vain: HashSet::new(),
             post: Post::new(now),
             actions: VecDeque::new(),
             restless: false,
@@ -144,7 +148,7 @@ impl Outbox {
         // A note to oneself has arrived where it was written.
         let arrived = peer == self.me && self.deliver(place, Route::Direct);
         self.settle(place, arrived);
-        let nobody = self.entries.get(&place).is_some_and(Entry::is_alone);
+        let nobody = self.entries.get(&place).is_some_and(|entry| !entry.may_hope(&self.vain));
         if nobody && peer != self.me && self.online && self.partners.is_fresh(&peer, now) {
             self.queue(place);
             self.pump_mailbox(now);
@@ -230,6 +234,8 @@ impl Outbox {
     /// The live stream is there.
     pub fn online(&mut self, now: Instant) {
         self.online = true;
+        // What was in the way may be gone.
+        self.vain.clear();
         self.post.online();
         let mut peers: HashSet<String> = self.partners.warm_ones(now).into_iter().collect();
         let mut queued = Vec::new();
@@ -301,6 +307,7 @@ impl Outbox {
             }
         }
         for device in change.went {
+            self.vain.remove(&remote(device));
             // A link that is up knows better.
             if !self.lanes.contains_key(&remote(device)) {
                 self.actions.push_back(Action::Forget(remote(device)));

@@ -1,13 +1,13 @@
 //! Times of messages: milliseconds since 1970, UTC.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
 /// How far another device's clock may be off before its messages are filed under this device's time.
 const SKEW_MILLIS: i64 = 120_000;
 
-/// Gives the times of own messages: never two the same, and never backwards.
+/// Gives the times of own messages: never two the same, never backwards, and after those of the messages that were heard.
 #[derive(Debug, Clone, Copy)]
 pub struct Stamper {
     last: i64,
@@ -24,6 +24,11 @@ impl Stamper {
         self.last = now.as_millisecond().max(self.last.saturating_add(1));
         self.last
     }
+
+    /// A message with this time is here: what is written from now on may answer it.
+    pub fn heard(&mut self, at: i64) {
+        self.last = self.last.max(at);
+    }
 }
 
 /// The one [`Stamper`] of a device, for all that it says. Cheap to clone.
@@ -39,7 +44,19 @@ impl Clock {
 
     /// The time of the next message.
     pub fn next(&self) -> i64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).next(Timestamp::now())
+        self.stamper().next(Timestamp::now())
+    }
+
+    /// Under which time a message is filed that another device says to have written then ([`filed`]); own messages come
+    /// after it.
+    pub fn file(&self, said: &str) -> i64 {
+        let at = filed(said, Timestamp::now());
+        self.stamper().heard(at);
+        at
+    }
+
+    fn stamper(&self) -> MutexGuard<'_, Stamper> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,6 +97,20 @@ mod tests {
         assert_eq!(stamper.next(at("2025-01-01T00:00:00Z")), first + 2);
         assert_eq!(stamper.next(at("2026-01-01T00:00:01Z")), first + 1000);
         assert_eq!(wire(first), "2026-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn an_answer_stands_after_what_it_answers_though_the_other_clock_is_ahead() {
+        let now = at("2026-01-01T00:00:00Z");
+        let mut stamper = Stamper::after(0);
+        let asked = filed("2026-01-01T00:01:00Z", now);
+        stamper.heard(asked);
+        assert_eq!(stamper.next(now), asked + 1);
+        stamper.heard(asked - 1000);
+        assert_eq!(stamper.next(now), asked + 2);
+        // Not by more than two minutes, whatever others say.
+        stamper.heard(filed("2099-01-01T00:00:00Z", now));
+        assert_eq!(stamper.next(now), asked + 3);
     }
 
     #[test]

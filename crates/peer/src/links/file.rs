@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use wire::p2p::{CHUNK_BYTES, FileControl};
+use wire::p2p::FileControl;
 
 use super::NotLinked;
 use super::engine::Command;
@@ -18,6 +18,8 @@ const INBOX_BYTES: usize = 10 * 1024 * 1024;
 const INBOXES_BYTES: usize = 256 * 1024 * 1024;
 /// What a message counts beside its bytes.
 const MESSAGE_BYTES: usize = 64;
+/// Bytes that are handed to the engine at once: each handing over wakes a thread, and a second one when it is sent.
+const HANDED_BYTES: usize = 64 * 1024;
 
 /// What goes over a file's channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,16 +51,15 @@ pub struct FileChannel {
 }
 
 impl FileChannel {
-    /// Sends a message; waits while too much is buffered. More than 16 KiB of a file's bytes are cut into several
-    /// messages.
+    /// Sends a message; waits while too much is buffered. More than 16 KiB of a file's bytes become several messages.
     ///
     /// # Errors
     /// [`NotLinked`] when the channel is closed.
     pub async fn send(&mut self, message: FileMessage) -> Result<(), NotLinked> {
         match message {
             FileMessage::Data(mut bytes) => {
-                while bytes.len() > CHUNK_BYTES {
-                    self.put(FileMessage::Data(bytes.split_to(CHUNK_BYTES))).await?;
+                while bytes.len() > HANDED_BYTES {
+                    self.put(FileMessage::Data(bytes.split_to(HANDED_BYTES))).await?;
                 }
                 self.put(FileMessage::Data(bytes)).await
             }
@@ -67,7 +68,7 @@ impl FileChannel {
     }
 
     async fn put(&mut self, message: FileMessage) -> Result<(), NotLinked> {
-        // At most 16 KiB and a little: it fits.
+        // At most 64 KiB and a little: it fits.
         let cost = u32::try_from(message.cost()).map_err(|_| NotLinked)?;
         let room = Arc::clone(&self.room).acquire_many_owned(cost).await.map_err(|_| NotLinked)?;
         let command = Command::File { link: self.link, channel: self.channel, message, room };
@@ -174,6 +175,7 @@ pub(super) type Queued = (FileMessage, OwnedSemaphorePermit);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wire::p2p::CHUNK_BYTES;
 
     fn channels() -> (mpsc::UnboundedReceiver<Command>, mpsc::UnboundedSender<Command>, FileChannels)
     {
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_piece_is_cut_into_messages_and_waits_for_room() {
+    async fn a_piece_is_handed_over_in_parts_and_waits_for_room() {
         let (mut commands, _sender, channels) = channels();
         let (mut channel, _end) = channels.pair(1, 2);
         let send = tokio::spawn(async move {
@@ -201,10 +203,10 @@ mod tests {
             else {
                 panic!("a message")
             };
-            assert!(data.len() <= CHUNK_BYTES);
+            assert!(data.len() <= HANDED_BYTES);
             bytes += data.len();
             held.push(room);
-            if held.len() == 15 {
+            if held.len() == 3 {
                 assert!(commands.try_recv().is_err(), "no room for more than 256 KiB");
                 held.clear();
             }

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use str0m::channel::ChannelId;
 use tokio::sync::oneshot;
-use wire::p2p::{CHUNK_BYTES_TAKEN, FileControl, FileId};
+use wire::p2p::{CHUNK_BYTES, CHUNK_BYTES_TAKEN, FileControl, FileId};
 
 use super::file::{FileChannel, FileEnd, FileMessage, Queued};
 
@@ -36,8 +36,8 @@ pub(super) struct Files {
 
 /// What is to be written next.
 pub(super) enum Next<'a> {
-    /// The file's bytes.
-    Data(ChannelId, &'a Bytes),
+    /// The file's bytes, at most [`CHUNK_BYTES`].
+    Data(ChannelId, &'a [u8]),
     /// JSON.
     Control(ChannelId, String),
 }
@@ -130,7 +130,7 @@ impl Files {
         self.turn = at;
         let file = &self.list[at];
         match &file.out.front()?.0 {
-            FileMessage::Data(bytes) => Some(Next::Data(file.channel, bytes)),
+            FileMessage::Data(bytes) => Some(Next::Data(file.channel, chunk(bytes))),
             // These few shapes can always be written as JSON.
             FileMessage::Control(control) => {
                 Some(Next::Control(file.channel, serde_json::to_string(control).ok()?))
@@ -140,10 +140,16 @@ impl Files {
 
     /// It was sent.
     pub(super) fn sent(&mut self) {
-        if let Some(file) = self.list.get_mut(self.turn) {
-            file.out.pop_front();
-            self.turn += 1;
+        let Some(file) = self.list.get_mut(self.turn) else { return };
+        self.turn += 1;
+        if let Some((FileMessage::Data(bytes), _)) = file.out.front_mut() {
+            let sent = chunk(bytes).len();
+            bytes.advance(sent);
+            if !bytes.is_empty() {
+                return;
+            }
         }
+        file.out.pop_front();
     }
 
     /// A message came. `None` when it is none of these; `Some(false)` when it has to be closed: what came is not
@@ -161,6 +167,11 @@ impl Files {
     fn find(&mut self, channel: ChannelId) -> Option<&mut File> {
         self.list.iter_mut().find(|file| file.channel == channel)
     }
+}
+
+/// The part of a file's bytes that goes into one message.
+fn chunk(bytes: &Bytes) -> &[u8] {
+    &bytes[..bytes.len().min(CHUNK_BYTES)]
 }
 
 /// The file that a channel's label names.

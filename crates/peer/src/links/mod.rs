@@ -152,6 +152,11 @@ pub enum LinkEvent {
         /// To which device.
         remote: Remote,
     },
+    /// A link was tried, and did not come up. A wanted one is tried again by itself.
+    InVain {
+        /// To which device.
+        remote: Remote,
+    },
     /// A frame arrived (never `hello`, `ping`, `pong`, `bye`: the links see to those).
     Frame {
         /// From which device.

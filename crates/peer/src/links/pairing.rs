@@ -64,12 +64,14 @@ pub(super) struct Pairing {
     /// When something last happened.
     touched: Instant,
     refused: Option<Instant>,
+    /// How many attempts in vain were told.
+    failures: u64,
 }
 
 impl Pairing {
     pub(super) fn new(me: &Remote, remote: Remote, now: Instant) -> Self {
         let session = Session::new(me.clone(), remote.clone(), now);
-        Self { remote, session, link: None, held: 0, touched: now, refused: None }
+        Self { remote, session, link: None, held: 0, touched: now, refused: None, failures: 0 }
     }
 
     /// With which device.
@@ -227,6 +229,7 @@ impl Pairing {
                 Step::Refused(refusal) => self.refuse(&refusal.to_string(), desk),
             }
         }
+        self.tell_in_vain(desk);
     }
 
     fn offer(&mut self, session: u64, desk: &mut Desk<'_>) {
@@ -381,6 +384,14 @@ impl Pairing {
                 self.drop_link(desk);
                 self.session.failed(desk.now);
             }
+        }
+        self.tell_in_vain(desk);
+    }
+
+    fn tell_in_vain(&mut self, desk: &mut Desk<'_>) {
+        let before = std::mem::replace(&mut self.failures, self.session.failures());
+        if self.failures > before {
+            desk.events.push(LinkEvent::InVain { remote: self.remote.clone() }, 0);
         }
     }
 

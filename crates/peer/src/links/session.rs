@@ -81,6 +81,8 @@ pub(super) struct Session {
     said: Option<Instant>,
     /// Calls or offers without success.
     tries: u32,
+    /// Attempts that came to nothing.
+    failures: u64,
     /// The other side asked for an offer too soon after the last one.
     asked: bool,
     waiting: VecDeque<(u64, String)>,
@@ -101,6 +103,7 @@ impl Session {
             next: None,
             said: None,
             tries: 0,
+            failures: 0,
             asked: false,
             waiting: VecDeque::new(),
             taken: 0,
@@ -110,6 +113,11 @@ impl Session {
     /// Whether nothing is under way and nothing is wanted.
     pub(super) fn idle(&self) -> bool {
         self.stage == Stage::Idle && !self.wanted
+    }
+
+    /// How often a link was tried in vain.
+    pub(super) fn failures(&self) -> u64 {
+        self.failures
     }
 
     /// The session that this device takes part in, if any.
@@ -176,6 +184,7 @@ impl Session {
     /// The connection is gone, or never came.
     pub(super) fn failed(&mut self, now: Instant) {
         let worked = self.worked(now);
+        self.failures += u64::from(!matches!(self.stage, Stage::Up { .. }));
         self.rest(now);
         if self.wanted {
             self.next = Some(if worked { now } else { now + self.interval() });

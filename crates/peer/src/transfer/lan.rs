@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use wire::p2p::{FileId, Frame};
+use wire::p2p::{CHUNK_BYTES, FileId, Frame};
 use wire::{DeviceId, PeerId};
 
 use super::carrier::{Carrier, Channel};
@@ -79,6 +79,25 @@ pub(super) struct Pipe {
 
 impl Channel for Pipe {
     async fn send(&mut self, message: FileMessage) -> Result<(), NotLinked> {
+        let FileMessage::Data(mut bytes) = message else { return self.put(message).await };
+        while !bytes.is_empty() {
+            let chunk = bytes.split_to(bytes.len().min(CHUNK_BYTES));
+            self.put(FileMessage::Data(chunk)).await?;
+        }
+        Ok(())
+    }
+
+    async fn recv(&mut self) -> Option<FileMessage> {
+        tokio::select! {
+            biased;
+            () = self.cut.cancelled() => None,
+            message = self.back.recv() => message,
+        }
+    }
+}
+
+impl Pipe {
+    async fn put(&self, message: FileMessage) -> Result<(), NotLinked> {
         let (gate, out) = (&self.gate, &self.out);
         let passing = async {
             if let FileMessage::Data(bytes) = &message {
@@ -90,14 +109,6 @@ impl Channel for Pipe {
             biased;
             () = self.cut.cancelled() => Err(NotLinked),
             sent = passing => sent.map_err(|_| NotLinked),
-        }
-    }
-
-    async fn recv(&mut self) -> Option<FileMessage> {
-        tokio::select! {
-            biased;
-            () = self.cut.cancelled() => None,
-            message = self.back.recv() => message,
         }
     }
 }

@@ -2,11 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use wire::p2p::CHUNK_BYTES;
 
 use super::carrier::Channel;
 use super::digests::Violation;
@@ -89,15 +87,12 @@ async fn piece<C: Channel>(
     part: Option<Result<Part, SourceError>>,
     outgoing: &mut Outgoing,
 ) -> Result<(), Sent> {
-    let (mut bytes, digest) = match part {
+    let (bytes, digest) = match part {
         Some(Ok(Part::Piece(bytes, digest))) => (bytes, digest),
         Some(Err(error)) => return Err(Sent::Failed(error)),
         _ => return Err(Sent::Interrupted { delivered: false }),
     };
-    while !bytes.is_empty() {
-        let message: Bytes = bytes.split_to(bytes.len().min(CHUNK_BYTES));
-        said(channel.send(FileMessage::Data(message)).await, outgoing)?;
-    }
+    said(channel.send(FileMessage::Data(bytes)).await, outgoing)?;
     let complete = outgoing.complete(digest);
     said(channel.send(FileMessage::Control(complete)).await, outgoing)
 }

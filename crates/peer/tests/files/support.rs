@@ -179,7 +179,7 @@ async fn pump(
             LinkEvent::File { remote, file, channel } => {
                 transfers.channel(&remote, file, channel).await;
             }
-            LinkEvent::Refused { .. } => (),
+            LinkEvent::InVain { .. } | LinkEvent::Refused { .. } => (),
         }
     }
 }

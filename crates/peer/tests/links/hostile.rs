@@ -90,6 +90,7 @@ async fn a_channel_for_frames_that_may_lose_some_is_refused() {
     for config in [unordered, lossy, foreign] {
         let mut rogue = Rogue::offer(&board, &bob.me, config, |sdp| sdp).await;
         rogue.ended().await;
+        bob.in_vain(&rogue.me).await;
         assert!(bob.quiet());
     }
 }

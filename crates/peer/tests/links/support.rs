@@ -191,6 +191,14 @@ impl Device {
         .await;
     }
 
+    /// Waits until a link to a device was tried in vain.
+    pub(crate) async fn in_vain(&mut self, with: &Remote) {
+        self.wait("attempt", |event| {
+            matches!(event, LinkEvent::InVain { remote } if remote == with).then_some(())
+        })
+        .await;
+    }
+
     pub(crate) async fn refused(&mut self) -> String {
         self.wait("refusal", |event| match event {
             LinkEvent::Refused { reason, .. } => Some(reason.clone()),
@@ -221,12 +229,12 @@ impl Device {
         timeout(PATIENCE, search).await.expect("a file's channel")
     }
 
-    /// Whether nothing has been told so far but what was waited for.
+    /// Whether nothing has been told so far but what was waited for, and that links did not come up.
     pub(crate) fn quiet(&mut self) -> bool {
         while let Ok(event) = self.told.try_recv() {
             self.passed.push_back(event);
         }
-        self.passed.is_empty()
+        self.passed.iter().all(|event| matches!(event, LinkEvent::InVain { .. }))
     }
 }
 

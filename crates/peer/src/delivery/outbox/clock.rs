@@ -24,7 +24,7 @@ impl Outbox {
         for (place, entry) in &mut self.entries {
             if entry.stage == Stage::No {
                 let known = self.online && self.partners.is_fresh(&entry.peer, now);
-                let nobody = entry.is_alone() && !entry.is_delivered();
+                let nobody = !entry.may_hope(&self.vain) && !entry.is_delivered();
                 let progress = |device| {
                     let remote = Remote { peer: entry.text.to.clone(), device };
                     self.lanes.get(&remote).map(|lane| lane.progress)

@@ -15,6 +15,7 @@ impl Outbox {
     pub fn linked(&mut self, remote: &Remote, way: Way, now: Instant) {
         let folded = remote.peer.folded();
         self.lanes.insert(remote.clone(), Lane::new(way, now));
+        self.vain.remove(remote);
         let side = self.side(&folded);
         self.expect(remote, side);
         self.pump(remote, now);
@@ -43,6 +44,14 @@ impl Outbox {
         }
         self.restless = true;
         self.tick(now);
+    }
+
+    /// A link was tried, and did not come up: messages wait for this device no longer until one is.
+    pub fn in_vain(&mut self, remote: &Remote, now: Instant) {
+        if self.partners.is_live(&remote.peer.folded(), remote.device) {
+            self.vain.insert(remote.clone());
+            self.tick(now);
+        }
     }
 
     /// Which way a device's link goes, if it is up.

@@ -188,6 +188,38 @@ fn without_an_ack_in_five_seconds_the_same_id_goes_to_the_mailbox() {
 }
 
 #[test]
+fn when_links_to_all_live_devices_were_tried_in_vain_the_mailbox_is_not_waited_for() {
+    let mut desk = Desk::new();
+    desk.outbox.told(&peer("bob"), &[PHONE, LAPTOP], desk.now);
+    desk.write(1);
+    desk.outbox.in_vain(&bobs(PHONE), desk.now);
+    assert!(desk.actions().is_empty(), "the laptop may come up");
+    desk.outbox.in_vain(&bobs(LAPTOP), desk.now);
+    assert_eq!(desk.actions(), ["m-1 to mailbox"]);
+    desk.outbox.taken(&id(1), tracker::Delivery::Queued, desk.now);
+    desk.actions();
+    let next = desk.write(2);
+    assert_eq!(next.last().unwrap(), "m-2 to mailbox", "nothing has changed: {next:?}");
+}
+
+#[test]
+fn a_device_whose_link_came_up_after_all_is_waited_for_again() {
+    let mut desk = Desk::linked(&[PHONE]);
+    desk.outbox.unlinked(&bobs(PHONE), desk.now);
+    desk.outbox.in_vain(&bobs(PHONE), desk.now);
+    desk.outbox.linked(&bobs(PHONE), Way::Direct, desk.now);
+    assert_eq!(desk.write(1), ["m-1 to bob's phone"]);
+    // As is everyone when the tracker is back: what was in the way may be gone.
+    desk.outbox.unlinked(&bobs(PHONE), desk.now);
+    desk.outbox.in_vain(&bobs(PHONE), desk.now);
+    desk.actions();
+    desk.outbox.offline();
+    desk.outbox.online(desk.now);
+    desk.outbox.told(&peer("bob"), &[PHONE], desk.now);
+    assert!(!desk.write(2).contains(&"m-2 to mailbox".to_owned()));
+}
+
+#[test]
 fn a_second_device_that_does_not_answer_is_reached_by_the_mailbox() {
     let mut desk = Desk::linked(&[PHONE, LAPTOP]);
     assert_eq!(desk.write(1), ["m-1 to bob's phone", "m-1 to bob's laptop"]);

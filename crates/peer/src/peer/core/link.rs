@@ -44,6 +44,7 @@ impl Core {
                 self.files.down(&remote);
                 self.teller.tell(Event::Link { remote, way: None });
             }
+            LinkEvent::InVain { remote } => self.outbox.in_vain(&remote, Instant::now()),
             LinkEvent::Frame { remote, frame } => self.frame(remote, frame),
             LinkEvent::File { remote, file, channel } => {
                 let room = self.files.channel(&remote, file, channel);
@@ -66,7 +67,7 @@ impl Core {
                     from: remote.peer.clone(),
                     to,
                     message,
-                    at: stamp::filed(&timestamp, Timestamp::now()),
+                    at: self.clock.file(&timestamp),
                     route: match self.outbox.way(&remote) {
                         Some(Way::Relayed) => Route::Relayed,
                         Some(Way::Direct) | None => Route::Direct,
@@ -78,7 +79,7 @@ impl Core {
             Frame::Refuse { id, code } => self.outbox.refused(&remote, &id, code, Instant::now()),
             Frame::Post { id, channel, message, timestamp } => {
                 if (1..=MESSAGE_BYTES).contains(&message.len()) {
-                    let timestamp = stamp::wire(stamp::filed(&timestamp, Timestamp::now()));
+                    let timestamp = stamp::wire(self.clock.file(&timestamp));
                     self.post(Post { from: remote.peer, id, channel, message, timestamp });
                 }
             }

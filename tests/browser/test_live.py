@@ -181,3 +181,15 @@ def test_presence_follows_who_comes_and_goes(visit):
     expect(line.locator(".dot.online")).to_be_attached()
     ben.page.goto("about:blank")
     expect(line.locator(".dot.online")).not_to_be_attached(timeout=PATIENCE_MS)
+
+
+def test_a_person_who_is_pressed_while_others_come_is_the_one_that_opens(visit):
+    ana, _ = visit("ana"), visit("ben")
+    ana.page.locator("#browse-people").click()
+    line = ana.page.locator('dialog .person[data-peer="ben"]')
+    line.hover()
+    ana.page.mouse.down()
+    visit("zoe")
+    expect(ana.page.locator('dialog .person[data-peer="zoe"]')).to_be_attached()
+    ana.page.mouse.up()
+    expect(ana.page.locator("#place-title .title-text")).to_have_text("ben")

@@ -18,6 +18,8 @@ from programs import Port
 MIB = 1 << 20
 #: How much each side may grow over 200 MiB.
 FLAT_KIB = 96 * 1024
+#: Chromium collects its garbage when it likes: less than what 200 MB would take, and more than it leaves lying about.
+BROWSER_FLAT_KIB = 128 * 1024
 
 
 @pytest.fixture
@@ -193,7 +195,7 @@ def test_200_mb_go_from_the_browser_to_the_terminal_with_flat_memory(pair, tmp_p
     before, browser = tom.memory()[0], Memory()
     choose(ana, film)
     expect(row(ana, "film.mkv")).to_have_attribute("data-stage", "done", timeout=8 * PATIENCE_MS)
-    assert browser.growth() < FLAT_KIB
+    assert browser.growth() < BROWSER_FLAT_KIB
     assert digest(tom.home / "downloads" / "film.mkv") == digest(film)
     assert tom.memory()[1] < before + FLAT_KIB
 
@@ -205,7 +207,7 @@ def test_200_mb_go_from_the_terminal_to_the_browser_with_flat_memory(pair, tmp_p
     file = tom.asks("send_file", to="ana", path=str(film))["file"]
     row(ana, "film.mkv").get_by_role("button", name="Accept film.mkv").click()
     tom.done(file, patience=8 * PATIENCE_MS / 1000)
-    assert browser.growth() < FLAT_KIB
+    assert browser.growth() < BROWSER_FLAT_KIB
     assert tom.memory()[1] < before + FLAT_KIB
     expect(row(ana, "film.mkv")).to_have_attribute("data-stage", "done")
     with ana.page.expect_download(timeout=2 * PATIENCE_MS) as download:

@@ -4,9 +4,9 @@
 
 import { isChannelName, tidyChannelName } from '../core/names.js';
 import { post } from '../net/api.js';
-import { el, fill } from '../ui/dom.js';
+import { el, reconcile } from '../ui/dom.js';
 import { icon } from '../ui/icons.js';
-import { errorText, t, tn } from '../ui/i18n.js';
+import { errorText, lang, t, tn } from '../ui/i18n.js';
 import { openDialog, toast } from '../ui/overlay.js';
 
 /** @param {import('../app/chat.js').Chat} chat */
@@ -16,13 +16,17 @@ export function channelsDialog(chat) {
   const dialog = openDialog(t('channels.browse'), (shell) => {
     const filter = el('input', { attrs: { type: 'search', id: 'channel-filter', autocomplete: 'off' } });
     const list = el('ul', { class: 'pick-list', attrs: { 'aria-label': t('channels') } });
+    const none = el('p', { class: 'muted pad' }, t('channels.none'));
     const draw = () => {
       const wanted = tidyChannelName(filter.value).toLowerCase();
       const channels = [...chat.model.channels.values()]
         .filter((channel) => channel.name.toLowerCase().includes(wanted))
         .sort((one, other) => Number(one.joined) - Number(other.joined) || one.name.localeCompare(other.name));
-      fill(list, ...channels.map((channel) => line(chat, channel, shell)));
-      if (channels.length === 0) fill(list, el('li', { class: 'muted pad' }, t('channels.none')));
+      const rows = channels.map((channel) => ({
+        key: channel.name, sig: [channel.private, channel.joined, channel.membersCount, lang()].join(), channel,
+      }));
+      reconcile(list, rows, ({ channel }) => line(chat, channel, shell));
+      none.hidden = rows.length > 0;
     };
     filter.addEventListener('input', draw);
     redraw.addEventListener('change', draw);
@@ -31,7 +35,7 @@ export function channelsDialog(chat) {
       createForm(chat, shell),
       el('h3', {}, t('channels.existing')),
       el('label', { class: 'sr', attrs: { for: 'channel-filter' } }, t('channels.filter')),
-      setPlaceholder(filter, t('channels.filter')), list,
+      setPlaceholder(filter, t('channels.filter')), list, none,
     ];
   }, { closed: () => chat.removeEventListener('change', again) });
   const again = () => redraw.dispatchEvent(new Event('change'));

@@ -4,10 +4,10 @@
 
 import { fold, isPeerId } from '../core/names.js';
 import { post } from '../net/api.js';
-import { el, fill } from '../ui/dom.js';
-import { errorText, t } from '../ui/i18n.js';
+import { el, reconcile } from '../ui/dom.js';
+import { errorText, lang, t } from '../ui/i18n.js';
 import { openDialog, rove, toast } from '../ui/overlay.js';
-import { byPresence, personLine } from '../view/people.js';
+import { byPresence, personLine, presenceWord } from '../view/people.js';
 import { setPlaceholder } from './channels.js';
 
 /** @param {import('../app/chat.js').Chat} chat */
@@ -51,6 +51,7 @@ function choose(chat, title, fits, chosen) {
   openDialog(title, (dialog) => {
     const filter = el('input', { attrs: { type: 'search', id: 'people-filter', autocomplete: 'off', autofocus: true } });
     const list = el('ul', { class: 'people pick-list', attrs: { 'aria-label': t('people') } });
+    const none = el('p', { class: 'muted pad' }, t('people.none'));
     rove(list, 'button');
     const matching = () => {
       const wanted = fold(filter.value.trim());
@@ -59,14 +60,15 @@ function choose(chat, title, fits, chosen) {
         .sort(byPresence);
     };
     draw = () => {
-      const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.peer : undefined;
-      const people = matching();
-      fill(list, ...people.map((presence) => el('li', {}, el('button', {
+      // Lines that are the same stay: what is pressed while the list is drawn anew would be lost otherwise.
+      const rows = matching().map((presence) => ({
+        key: presence.peer_id, sig: [presenceWord(presence), lang()].join(), presence,
+      }));
+      reconcile(list, rows, ({ presence }) => el('li', {}, el('button', {
         class: 'person', attrs: { type: 'button' }, data: { peer: presence.peer_id },
         on: { click: () => chosen(presence.peer_id, dialog) },
-      }, ...personLine(presence, chat.model.me)))));
-      if (people.length === 0) fill(list, el('li', { class: 'muted pad' }, t('people.none')));
-      if (focused) /** @type {HTMLElement|null} */ (list.querySelector(`[data-peer="${CSS.escape(focused)}"]`))?.focus();
+      }, ...personLine(presence, chat.model.me))));
+      none.hidden = rows.length > 0;
     };
     filter.addEventListener('input', draw);
     filter.addEventListener('keydown', (event) => {
@@ -85,7 +87,7 @@ function choose(chat, title, fits, chosen) {
     draw();
     return [
       el('label', { class: 'sr', attrs: { for: 'people-filter' } }, t('people.filter')),
-      setPlaceholder(filter, t('people.filter')), list,
+      setPlaceholder(filter, t('people.filter')), list, none,
     ];
   }, { closed: () => chat.removeEventListener('change', again) });
   chat.addEventListener('change', again);

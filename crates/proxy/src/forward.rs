@@ -277,7 +277,7 @@ async fn send(
                 if let Some(upload) = &upload {
                     upload.answered.set(true);
                 }
-                record.answered(response.status().as_u16(), Some((route.upstream, sent)));
+                record.answered(response.status().as_u16(), Some((upstream, sent)));
                 return Ok((response, lease));
             }
             Err(SendError::Unsent) => {

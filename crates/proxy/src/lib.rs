@@ -23,9 +23,10 @@
 //! - `resolve`, `health`: which addresses there are, and which of them are well.
 //!
 //! What runs it:
-//! - [`server`]: [`Proxy`], its threads.
+//! - [`server`]: [`Proxy`], its threads; another configuration while it runs.
+//! - [`follow`]: when to read proxy.conf again.
 //! - `worker`: one thread: listeners, connections, drain.
-//! - `site`: a configuration as one worker serves it.
+//! - `plan`: a configuration with what workers share of it; `site`: as one worker serves it.
 //! - `watch`: deadlines without timers.
 //! - [`log`], `stats`: one line a request, and counters.
 
@@ -34,11 +35,13 @@ mod body;
 pub mod check;
 pub mod config;
 mod error;
+pub mod follow;
 mod forward;
 pub mod headers;
 mod health;
 mod link;
 pub mod log;
+mod plan;
 mod pool;
 mod resolve;
 pub mod routes;

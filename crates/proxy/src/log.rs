@@ -20,7 +20,9 @@ use crate::config;
 use crate::error::late;
 use crate::pool::Endpoint;
 use crate::routes::Route;
+use crate::site::{RouteBook, Site};
 use crate::stats::Stats;
+use crate::upstream::Upstream;
 use crate::watch::{Phase, Watch, millis};
 
 /// A buffer this full is written at once.
@@ -75,7 +77,8 @@ impl Sink {
 
 /// The log of one worker.
 pub(crate) struct AccessLog {
-    sink: Option<Sink>,
+    sink: RefCell<Option<Sink>>,
+    on: Cell<bool>,
     format: Format,
     buffer: RefCell<Vec<u8>>,
     /// The wall clock at an instant, set anew at every sweep.
@@ -89,7 +92,8 @@ impl AccessLog {
     pub(crate) fn new(sink: Option<Sink>, format: Format) -> Self {
         let buffer = if sink.is_some() { Vec::with_capacity(FULL + 4096) } else { Vec::new() };
         Self {
-            sink,
+            on: Cell::new(sink.is_some()),
+            sink: RefCell::new(sink),
             format,
             buffer: RefCell::new(buffer),
             anchor: Cell::new(anchor()),
@@ -100,7 +104,15 @@ impl AccessLog {
 
     /// Whether lines are wanted.
     pub(crate) fn is_on(&self) -> bool {
-        self.sink.is_some()
+        self.on.get()
+    }
+
+    /// Goes on writing somewhere else; what has gathered still goes where it went before.
+    pub(crate) fn redirect(&self, sink: Option<Sink>) {
+        self.flush();
+        self.on.set(sink.is_some());
+        self.failed.set(false);
+        *self.sink.borrow_mut() = sink;
     }
 
     /// Follows the wall clock.
@@ -111,7 +123,8 @@ impl AccessLog {
     /// Writes what has gathered.
     pub(crate) fn flush(&self) {
         let mut buffer = self.buffer.borrow_mut();
-        let Some(sink) = &self.sink else { return };
+        let sink = self.sink.borrow();
+        let Some(sink) = &*sink else { return };
         if buffer.is_empty() {
             return;
         }
@@ -178,7 +191,7 @@ pub(crate) struct Record {
     id: HeaderValue,
     upload: Option<Rc<Upload>>,
     endpoint: Option<Rc<Endpoint>>,
-    route: Option<(Rc<crate::site::Site>, usize)>,
+    route: Option<Rc<RouteBook>>,
     status: u16,
     bytes_out: u64,
     upstream_micros: Option<u64>,
@@ -201,7 +214,7 @@ pub(crate) struct Books {
     /// The counters.
     pub(crate) stats: Arc<Stats>,
     /// How long an idle connection waits for its next request.
-    pub(crate) keep_alive_ms: u64,
+    pub(crate) keep_alive_ms: Cell<u64>,
 }
 
 impl Record {
@@ -268,8 +281,8 @@ impl Record {
     }
 
     /// Which route it takes.
-    pub(crate) fn routed(&mut self, site: &Rc<crate::site::Site>, route: &Route) {
-        self.route = Some((site.clone(), route.index));
+    pub(crate) fn routed(&mut self, site: &Site, route: &Route) {
+        self.route = site.book(route);
     }
 
     /// Its body.
@@ -282,13 +295,14 @@ impl Record {
         self.endpoint = Some(endpoint.clone());
     }
 
-    /// The response head is there: from the server, if its latency is given, or the proxy's own.
-    pub(crate) fn answered(&mut self, status: u16, from: Option<(usize, Instant)>) {
+    /// The response head is there: from the server, if it is said which and since when it was asked, or
+    /// the proxy's own.
+    pub(crate) fn answered(&mut self, status: u16, from: Option<(&Upstream, Instant)>) {
         self.status = status;
         if let Some((upstream, sent)) = from {
             let taken = micros(sent.elapsed());
             self.upstream_micros = Some(taken);
-            self.books.stats.latency(upstream, taken);
+            upstream.stats.latency(taken);
         }
     }
 
@@ -337,7 +351,7 @@ impl Drop for Record {
             self.books.stats.tunnels.sub(1);
         }
         // The connection waits for its next request now.
-        self.watch.enter(Phase::Idle, self.books.keep_alive_ms);
+        self.watch.enter(Phase::Idle, self.books.keep_alive_ms.get());
         let stats = &self.books.stats;
         stats.request(self.status, self.class);
         stats.bytes_in.add(self.bytes_in());
@@ -350,6 +364,6 @@ impl Drop for Record {
 
 impl Books {
     pub(crate) fn new(log: AccessLog, stats: Arc<Stats>, keep_alive: Duration) -> Rc<Self> {
-        Rc::new(Self { log, stats, keep_alive_ms: millis(keep_alive) })
+        Rc::new(Self { log, stats, keep_alive_ms: Cell::new(millis(keep_alive)) })
     }
 }

@@ -1,4 +1,4 @@
-//! `proxy`: flags, configuration, listening, draining.
+//! `proxy`: flags, configuration, listening, following changes, draining.
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use proxy::config::{Config, Loaded};
+use proxy::follow::Follow;
 use proxy::log::Format;
 use proxy::{Options, Proxy};
 use service::args::{self, AdminArgs, LogArgs, LogFormat};
-use service::{probe, shutdown, telemetry};
+use service::{Shutdown, probe, shutdown, telemetry};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 // The default allocator costs a tenth more per request, and gives memory back less readily.
 #[global_allocator]
@@ -25,6 +27,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
   proxy --config /etc/chat/proxy.conf --admin 127.0.0.1:9100
   proxy check                            is proxy.conf right? (exit code 2 if not)
   proxy health --admin 127.0.0.1:9100    is the running one alive?
+
+A changed configuration is taken into use within two seconds, or at once with SIGHUP; what is wrong with it
+is in the log, and the old one stays. SIGUSR1 opens the access log again.
 
 The configuration explains itself: see the comments in proxy.conf."
 )]
@@ -82,6 +87,8 @@ fn check(file: &Path) -> ExitCode {
 }
 
 fn serve(args: &Args) -> ExitCode {
+    // Before the file is read: a change in between must not be missed.
+    let follow = Follow::new(&args.config);
     let Loaded { config, warnings } = match Config::load(&args.config) {
         Ok(loaded) => loaded,
         Err(error) => return args::usage_error(&error),
@@ -108,17 +115,55 @@ fn serve(args: &Args) -> ExitCode {
             Ok(stop) => stop,
             Err(error) => return failed(&error),
         };
-        let proxy = match Proxy::bind(config, options) {
+        let news = match News::new(follow) {
+            Ok(news) => news,
+            Err(error) => return failed(&error),
+        };
+        let mut proxy = match Proxy::bind(config, options) {
             Ok(proxy) => proxy,
             Err(error) => return failed(&error),
         };
         for addr in proxy.addrs() {
             tracing::info!(%addr, "listening");
         }
-        stop.cancelled().await;
+        keep_up(&mut proxy, &args.config, news, &stop).await;
         proxy.shutdown().await;
         ExitCode::SUCCESS
     })
+}
+
+/// Reasons to look at the configuration again.
+struct News {
+    file: Follow,
+    hang_up: Signal,
+    user: Signal,
+}
+
+impl News {
+    fn new(file: Follow) -> std::io::Result<Self> {
+        let hang_up = signal(SignalKind::hangup())?;
+        Ok(Self { file, hang_up, user: signal(SignalKind::user_defined1())? })
+    }
+}
+
+/// Follows the configuration until `stop`.
+async fn keep_up(proxy: &mut Proxy, file: &Path, mut news: News, stop: &Shutdown) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            Some(()) = news.user.recv() => {
+                match proxy.reopen_log() {
+                    Ok(()) => tracing::info!("the access log was opened again"),
+                    Err(error) => tracing::error!(%error, "the access log can't be opened again"),
+                }
+                continue;
+            }
+            Some(()) = news.hang_up.recv() => news.file.read(),
+            () = news.file.changed() => {}
+        }
+        // What came of it is in the log.
+        let _ = stop.run_until_cancelled(proxy.reload(file)).await;
+    }
 }
 
 fn failed(error: &dyn std::fmt::Display) -> ExitCode {

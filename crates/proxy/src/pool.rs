@@ -28,6 +28,7 @@ pub(crate) struct Endpoint {
     open: Cell<usize>,
     in_use: Cell<usize>,
     cool_until: Cell<u64>,
+    retired: Cell<bool>,
     limits: Limits,
 }
 
@@ -68,6 +69,7 @@ impl Endpoint {
             open: Cell::new(0),
             in_use: Cell::new(0),
             cool_until: Cell::new(0),
+            retired: Cell::new(false),
             limits,
         }
     }
@@ -144,6 +146,12 @@ impl Endpoint {
         let mut idle = self.idle.borrow_mut();
         self.open.set(self.open.get() - idle.len());
         idle.clear();
+    }
+
+    /// Closes all idle connections, and from now on each one as soon as its use is over.
+    pub(crate) fn retire(&self) {
+        self.retired.set(true);
+        self.clear();
     }
 
     fn lease(self: &Rc<Self>, link: Box<Link>) -> Lease {
@@ -223,7 +231,9 @@ impl Drop for Lease {
         let endpoint = &self.endpoint;
         endpoint.in_use.set(endpoint.in_use.get() - 1);
         match self.link.take() {
-            Some(link) if link.is_idle() && !endpoint.known.is_gone() => {
+            Some(link)
+                if link.is_idle() && !endpoint.known.is_gone() && !endpoint.retired.get() =>
+            {
                 endpoint.idle.borrow_mut().push(Idle { link, since: now_ms() });
             }
             _ => endpoint.open.set(endpoint.open.get() - 1),

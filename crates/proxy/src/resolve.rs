@@ -63,6 +63,17 @@ impl Directory {
         Self { version: AtomicU64::new(1), known: Mutex::new(known) }
     }
 
+    /// Another one with the same addresses, in the same health.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = |old: &Arc<Known>| {
+            let known = Known::new(old.addr);
+            known.set_healthy(old.is_healthy());
+            known
+        };
+        let known = self.known().iter().map(copy).collect();
+        Self { version: AtomicU64::new(1), known: Mutex::new(known) }
+    }
+
     /// Grows whenever the addresses change.
     pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)

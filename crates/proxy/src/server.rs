@@ -2,22 +2,29 @@
 //! background (names, health checks, the admin address).
 
 use std::net::SocketAddr;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use service::Shutdown;
 use service::bind::{self, BindError};
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::config::Config;
-use crate::health;
-use crate::log::{AccessLog, Format, Sink};
-use crate::resolve::{Directory, Resolver};
-use crate::site::Site;
-use crate::stats::{self, Stats};
-use crate::worker::Worker;
+use crate::log::{Format, Sink};
+use crate::plan::Plan;
+use crate::stats::{Reloads, Stats};
+use crate::worker::{Order, Worker};
+
+mod background;
+mod listening;
+mod reload;
+
+use background::{Background, Chore, View};
+use listening::Change;
+pub(crate) use listening::{Address, Opened};
+pub use reload::ReloadError;
 
 /// How long the start waits for the first answer of the resolver; a name that takes longer is served as
 /// soon as it is known.
@@ -49,13 +56,31 @@ pub struct Options {
 /// A proxy that serves.
 #[derive(Debug)]
 pub struct Proxy {
-    addrs: Vec<SocketAddr>,
+    /// What is served; changed by one reload at a time.
+    serving: Serving,
     admin: Option<SocketAddr>,
-    workers: Vec<JoinHandle<()>>,
+    workers: Vec<Crew>,
     background: Option<JoinHandle<()>>,
+    chores: UnboundedSender<Chore>,
+    reloads: Arc<Reloads>,
     stop: Shutdown,
     /// Cancelled after the workers have ended: until then names and metrics are looked after.
     stop_background: Shutdown,
+}
+
+/// What is served at the moment.
+#[derive(Debug)]
+struct Serving {
+    /// Also seen by the admin address.
+    plan: Arc<Mutex<Plan>>,
+    addresses: Vec<Address>,
+}
+
+/// A worker's thread, and the way to tell it something.
+#[derive(Debug)]
+struct Crew {
+    thread: JoinHandle<()>,
+    orders: UnboundedSender<Order>,
 }
 
 impl Proxy {
@@ -65,58 +90,66 @@ impl Proxy {
     /// [`StartError`], before anything is served.
     pub fn bind(config: Config, options: Options) -> Result<Self, StartError> {
         let workers = config.server.workers.max(1);
-        let (addrs, mut listeners) = listen(&config.server.listen, workers)?;
+        let change = Change::prepare(&[], &config.server.listen, workers)?;
         let admin = options.admin.map(bind::tcp).transpose()?;
         let admin_addr = admin.as_ref().and_then(|listener| listener.local_addr().ok());
         let sink = Sink::open(&config.server.access_log).map_err(StartError::AccessLog)?;
-        let config = Arc::new(config);
-        let directories: Vec<Arc<Directory>> = config
-            .upstreams
-            .iter()
-            .map(|upstream| Arc::new(Directory::new(&upstream.servers)))
-            .collect();
-        let stats: Vec<Arc<Stats>> =
-            (0..workers).map(|_| Arc::new(Stats::new(config.upstreams.len()))).collect();
+        let plan = Plan::new(config, sink, None);
+        let serving =
+            Serving { plan: Arc::new(Mutex::new(plan.clone())), addresses: change.addresses };
+        let reloads = Arc::new(Reloads::new());
+        let stats: Vec<Arc<Stats>> = (0..workers).map(|_| Arc::default()).collect();
         let stop_background = Shutdown::new();
+        let (chores, chores_come) = unbounded_channel();
         let background = Background {
-            config: config.clone(),
-            directories: directories.clone(),
-            stats: stats.clone(),
+            chores: chores_come,
             admin,
+            view: View {
+                plan: serving.plan.clone(),
+                stats: stats.clone(),
+                reloads: reloads.clone(),
+            },
             stop: stop_background.clone(),
         };
         let background = background.start()?;
         let mut proxy = Self {
-            addrs,
+            serving,
             admin: admin_addr,
             workers: Vec::new(),
             background: Some(background),
+            chores,
+            reloads,
             stop: Shutdown::new(),
             stop_background,
         };
-        for ((number, stats), sockets) in stats.into_iter().enumerate().zip(listeners.drain(..)) {
-            let (config, directories) = (config.clone(), directories.clone());
-            let (sink, stop) = (sink.clone(), proxy.stop.clone());
+        let _ = proxy.tend(&plan, None).recv_timeout(FIRST_ANSWER);
+        for ((number, stats), sockets) in stats.into_iter().enumerate().zip(change.open) {
+            let (plan, stop) = (plan.clone(), proxy.stop.clone());
+            let (orders, orders_come) = unbounded_channel();
             let thread = thread(format!("worker-{number}"), move |runtime| {
-                let site = Site::new(config, &directories, number);
-                let log = AccessLog::new(sink, options.log_format);
-                runtime.block_on(async move {
-                    match sockets.into_iter().map(TcpListener::from_std).collect() {
-                        Ok(listeners) => Worker::new(site, log, stats).run(listeners, stop).await,
-                        Err(error) => tracing::error!(%error, "a worker can't listen"),
-                    }
-                });
+                let worker = Worker::new(&plan, number, options.log_format, stats);
+                runtime.block_on(worker.run(sockets, orders_come, stop));
             });
             // An early return drops `proxy`, which ends the workers that already run.
-            proxy.workers.push(thread?);
+            proxy.workers.push(Crew { thread: thread?, orders });
         }
         Ok(proxy)
     }
 
+    /// Has the background look after the upstreams that are not in `before`. Nothing is received; the
+    /// channel ends when all their names were asked for once.
+    fn tend(&self, plan: &Plan, before: Option<&Plan>) -> mpsc::Receiver<()> {
+        let (asked, answered) = mpsc::channel();
+        for upstream in plan.beyond(before) {
+            let _ = self.chores.send(Chore { upstream: upstream.clone(), asked: asked.clone() });
+        }
+        answered
+    }
+
     /// The addresses it listens on.
     #[must_use]
-    pub fn addrs(&self) -> &[SocketAddr] {
-        &self.addrs
+    pub fn addrs(&self) -> Vec<SocketAddr> {
+        self.serving.addresses.iter().map(|address| address.bound).collect()
     }
 
     /// The first of them.
@@ -126,7 +159,7 @@ impl Proxy {
     #[must_use]
     #[expect(clippy::indexing_slicing, reason = "a configuration has at least one address")]
     pub fn addr(&self) -> SocketAddr {
-        self.addrs[0]
+        self.serving.addresses[0].bound
     }
 
     /// The admin address, if there is one.
@@ -143,7 +176,7 @@ impl Proxy {
         let stop_background = self.stop_background.clone();
         let joined = tokio::task::spawn_blocking(move || {
             for worker in workers {
-                if worker.join().is_err() {
+                if worker.thread.join().is_err() {
                     tracing::error!("a worker panicked");
                 }
             }
@@ -161,26 +194,6 @@ impl Drop for Proxy {
             self.stop_background.cancel();
         }
     }
-}
-
-/// One set of listeners a worker, all on the same addresses.
-fn listen(
-    wanted: &[SocketAddr],
-    workers: usize,
-) -> Result<(Vec<SocketAddr>, Vec<Vec<std::net::TcpListener>>), StartError> {
-    let mut addrs = Vec::new();
-    let mut listeners: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
-    for &addr in wanted {
-        // Not shared at first: sharing would hide that somebody else already has the port.
-        let probe = bind::tcp(addr)?;
-        let addr = probe.local_addr().map_err(|source| BindError::Other { addr, source })?;
-        drop(probe);
-        for worker in &mut listeners {
-            worker.push(bind::tcp_shared(addr)?);
-        }
-        addrs.push(addr);
-    }
-    Ok((addrs, listeners))
 }
 
 /// A thread with a runtime of its own, which exists when this returns.
@@ -205,93 +218,5 @@ fn thread(
         Ok(Ok(())) => Ok(thread),
         Ok(Err(error)) => Err(StartError::Worker(error)),
         Err(_) => Err(StartError::Worker(std::io::Error::other("its thread ended"))),
-    }
-}
-
-/// What isn't part of any request.
-struct Background {
-    config: Arc<Config>,
-    directories: Vec<Arc<Directory>>,
-    stats: Vec<Arc<Stats>>,
-    admin: Option<std::net::TcpListener>,
-    stop: Shutdown,
-}
-
-impl Background {
-    /// Starts the thread, and waits a moment for the first answers of the resolver.
-    fn start(self) -> Result<JoinHandle<()>, StartError> {
-        let (asked, answered) = mpsc::channel();
-        let thread = thread("background".into(), move |runtime| runtime.block_on(self.run(asked)))?;
-        let _ = answered.recv_timeout(FIRST_ANSWER);
-        Ok(thread)
-    }
-
-    async fn run(self, asked: mpsc::Sender<()>) {
-        for (upstream, directory) in self.config.upstreams.iter().zip(&self.directories) {
-            if let Some(mut resolver) = Resolver::new(upstream, directory.clone()) {
-                // The start goes on when the last of these is dropped.
-                let asked = asked.clone();
-                tokio::task::spawn_local(async move {
-                    resolver.refresh().await;
-                    drop(asked);
-                    resolver.run().await;
-                });
-            }
-            if let Some(check) = &upstream.health {
-                let check = check.clone();
-                tokio::task::spawn_local(health::watch(
-                    upstream.name.clone(),
-                    check,
-                    directory.clone(),
-                ));
-            }
-        }
-        drop(asked);
-        if let Some(listener) = self.admin {
-            let view =
-                View { config: self.config, directories: self.directories, stats: self.stats };
-            match TcpListener::from_std(listener) {
-                Ok(listener) => {
-                    tokio::task::spawn_local(service::admin::serve(
-                        listener,
-                        Arc::new(view),
-                        self.stop.clone(),
-                    ));
-                }
-                Err(error) => tracing::error!(%error, "the admin address can't be served"),
-            }
-        }
-        self.stop.cancelled().await;
-    }
-}
-
-/// What the admin address shows.
-struct View {
-    config: Arc<Config>,
-    directories: Vec<Arc<Directory>>,
-    stats: Vec<Arc<Stats>>,
-}
-
-impl service::admin::Probe for View {
-    fn metrics(&self) -> String {
-        let names: Vec<Arc<str>> =
-            self.config.upstreams.iter().map(|upstream| upstream.name.clone()).collect();
-        stats::render(&self.stats, &names)
-    }
-
-    fn ready(&self) -> Result<(), String> {
-        let missing: Vec<&str> = self
-            .config
-            .upstreams
-            .iter()
-            .zip(&self.directories)
-            .filter(|(_, directory)| !directory.known().iter().any(|known| known.is_healthy()))
-            .map(|(upstream, _)| &*upstream.name)
-            .collect();
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("no server is known, or none is healthy, of: {}", missing.join(", ")))
-        }
     }
 }

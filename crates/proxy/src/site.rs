@@ -1,8 +1,10 @@
 //! A configuration as one worker serves it: the routes, and the upstreams with the worker's own pools.
 //!
-//! A request takes hold of one site and keeps it to its end, so another configuration could take the
-//! place of this one without touching what is under way.
+//! A request takes hold of one site and keeps it until its answer begins, so a reload puts another one in
+//! the place of this one without touching what is under way. An upstream whose settings stayed the same is
+//! carried over with its connections.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +13,9 @@ use http::HeaderName;
 use crate::auth::Gate;
 use crate::config::Config;
 use crate::headers::Rules;
-use crate::resolve::Directory;
+use crate::plan::Plan;
+use crate::routes::Route;
+use crate::stats::Stats;
 use crate::upstream::Upstream;
 
 /// What one worker needs to serve a configuration.
@@ -21,46 +25,70 @@ pub(crate) struct Site {
     /// Which headers are the proxy's own.
     pub(crate) rules: Rules,
     /// The upstreams, in the order of the configuration.
-    pub(crate) upstreams: Vec<Upstream>,
+    pub(crate) upstreams: Vec<Rc<Upstream>>,
     /// Who decides about sessions.
-    pub(crate) gate: Option<Gate>,
-    paths: Vec<Arc<str>>,
+    pub(crate) gate: Option<Rc<Gate>>,
+    books: Vec<Rc<RouteBook>>,
+}
+
+/// What is remembered of a route after its request has left the site.
+pub(crate) struct RouteBook {
+    /// The path as configured.
+    pub(crate) path: Arc<str>,
 }
 
 impl Site {
-    /// `worker` is the worker's number; it decides where its turns begin.
-    pub(crate) fn new(config: Arc<Config>, directories: &[Arc<Directory>], worker: usize) -> Self {
-        let workers = config.server.workers;
-        let upstreams = config
+    /// `worker` is the worker's number; it decides where its turns begin. `before` is what the worker
+    /// served until now.
+    pub(crate) fn new(plan: &Plan, stats: &Stats, worker: usize, before: Option<&Self>) -> Self {
+        let config = plan.config.clone();
+        let upstreams: Vec<Rc<Upstream>> = plan
             .upstreams
             .iter()
-            .zip(directories)
-            .map(|(upstream, directory)| {
-                Upstream::new(upstream.clone(), directory.clone(), workers, worker)
+            .map(|tended| {
+                let kept = before.and_then(|site| {
+                    site.upstreams.iter().find(|upstream| upstream.is_same(tended))
+                });
+                kept.cloned().unwrap_or_else(|| {
+                    let stats = stats.upstream(&tended.config.name);
+                    Rc::new(Upstream::new(tended, stats, config.server.workers, worker))
+                })
             })
             .collect();
+        let gate = config.auth.as_ref().map(|auth| {
+            let kept = before.and_then(|site| {
+                let gate = site.gate.as_ref().filter(|gate| gate.config() == auth)?;
+                // Decisions of one service are worth nothing when another one is asked.
+                let same =
+                    Rc::ptr_eq(site.upstreams.get(auth.upstream)?, upstreams.get(auth.upstream)?);
+                same.then(|| gate.clone())
+            });
+            kept.unwrap_or_else(|| Rc::new(Gate::new(auth.clone())))
+        });
         let identity =
             config.auth.as_ref().map_or(HeaderName::from_static("x-chat-identity"), |auth| {
                 auth.identity_header.clone()
             });
-        let mut paths = vec![Arc::from(""); config.routes.len()];
-        for route in config.routes.iter() {
-            if let Some(path) = paths.get_mut(route.index) {
-                *path = route.path.clone();
-            }
-        }
-        Self {
-            rules: Rules::new(&identity),
-            gate: config.auth.clone().map(Gate::new),
-            upstreams,
-            paths,
-            config,
-        }
+        let books = config
+            .routes
+            .iter()
+            .map(|route| Rc::new(RouteBook { path: route.path.clone() }))
+            .collect();
+        Self { rules: Rules::new(&identity), gate, upstreams, books, config }
     }
 
-    /// The path of a route as configured.
-    pub(crate) fn route_path(&self, index: usize) -> &str {
-        self.paths.get(index).map_or("", |path| path)
+    /// The books of a route.
+    pub(crate) fn book(&self, route: &Route) -> Option<Rc<RouteBook>> {
+        self.books.get(route.index).cloned()
+    }
+
+    /// Closes the idle connections that `next` has not taken over; those in use close when they are free.
+    pub(crate) fn retire(&self, next: &Self) {
+        for upstream in &self.upstreams {
+            if !next.upstreams.iter().any(|kept| Rc::ptr_eq(kept, upstream)) {
+                upstream.retire();
+            }
+        }
     }
 
     /// Housekeeping, now and then.

@@ -7,13 +7,17 @@ use std::sync::Arc;
 
 use crate::config::{self, Policy};
 use crate::error::Failure;
+use crate::plan::Tended;
 use crate::pool::{Endpoint, Lease, Limits, NoLink};
 use crate::resolve::Directory;
+use crate::stats::UpstreamStats;
 
 /// An upstream of one worker, with its pools.
 pub(crate) struct Upstream {
     /// What proxy.conf says about it.
     pub(crate) config: config::Upstream,
+    /// What is counted of it.
+    pub(crate) stats: Arc<UpstreamStats>,
     directory: Arc<Directory>,
     seen: Cell<u64>,
     endpoints: RefCell<Vec<Rc<Endpoint>>>,
@@ -31,20 +35,34 @@ pub(crate) struct Tried {
 
 impl Upstream {
     pub(crate) fn new(
-        config: config::Upstream,
-        directory: Arc<Directory>,
+        tended: &Tended,
+        stats: Arc<UpstreamStats>,
         workers: usize,
         turn: usize,
     ) -> Self {
+        let config = tended.config.clone();
         let limits = Limits::share(&config, workers);
         Self {
             config,
-            directory,
+            stats,
+            directory: tended.directory.clone(),
             seen: Cell::new(0),
             endpoints: RefCell::default(),
             // Workers start at different servers, so that few requests spread over all servers too.
             turn: Cell::new(turn),
             limits,
+        }
+    }
+
+    /// Whether it is the upstream of that plan, with unchanged settings.
+    pub(crate) fn is_same(&self, tended: &Tended) -> bool {
+        Arc::ptr_eq(&self.directory, &tended.directory)
+    }
+
+    /// No new request comes here: idle connections are closed, the others when they are free.
+    pub(crate) fn retire(&self) {
+        for endpoint in &*self.endpoints.borrow() {
+            endpoint.retire();
         }
     }
 

@@ -2,7 +2,7 @@
 //! counters. Workers share nothing on the way of a request, so there is no lock and no wake-up across
 //! threads; the kernel spreads connections over their listeners (`SO_REUSEPORT`).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -17,19 +17,25 @@ use hyper_util::rt::TokioIo;
 use service::Shutdown;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use crate::config;
 use crate::error::RequestIds;
 use crate::forward::{self, Retries, Visit};
 use crate::headers::Client;
-use crate::log::{AccessLog, Books, Record};
+use crate::log::{AccessLog, Books, Format, Record};
+use crate::plan::Plan;
+use crate::server::Opened;
 use crate::site::Site;
 use crate::stats::Stats;
 use crate::watch::{Drain, Phase, TICK, Watches, millis};
 
+mod orders;
 mod wire;
 
+use orders::Accepting;
+pub(crate) use orders::Order;
 use wire::{Socket, Wire};
 
 /// How long live streams and tunnels may go on when the proxy goes down.
@@ -45,6 +51,7 @@ Content-Length: 100\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
 
 /// What a worker holds.
 pub(crate) struct Worker {
+    number: usize,
     site: RefCell<Rc<Site>>,
     /// Log and counters.
     pub(crate) books: Rc<Books>,
@@ -53,30 +60,41 @@ pub(crate) struct Worker {
     /// How many requests may be sent again.
     pub(crate) retries: Retries,
     watches: Watches,
-    limits: Limits,
+    limits: Cell<Limits>,
 }
 
 /// What a worker grants its clients.
+#[derive(Debug, Clone, Copy)]
 struct Limits {
     header_ms: u64,
     connections: usize,
     head_bytes: usize,
 }
 
+impl Limits {
+    /// The share of one worker.
+    fn share(server: &config::Server) -> Self {
+        Self {
+            header_ms: millis(server.header_timeout),
+            connections: server.max_connections.div_ceil(server.workers.max(1)).max(1),
+            // The least that hyper takes.
+            head_bytes: server.max_head_bytes.max(8192),
+        }
+    }
+}
+
 impl Worker {
-    pub(crate) fn new(site: Site, log: AccessLog, stats: Arc<Stats>) -> Rc<Self> {
-        let server: &config::Server = &site.config.server;
+    pub(crate) fn new(plan: &Plan, number: usize, format: Format, stats: Arc<Stats>) -> Rc<Self> {
+        let site = Site::new(plan, &stats, number, None);
+        let log = AccessLog::new(plan.sink.clone(), format);
+        let server = &plan.config.server;
         Rc::new(Self {
+            number,
             books: Books::new(log, stats, server.keep_alive),
             ids: RequestIds::new(),
             retries: Retries::new(),
             watches: Watches::new(),
-            limits: Limits {
-                header_ms: millis(server.header_timeout),
-                connections: server.max_connections.div_ceil(server.workers.max(1)).max(1),
-                // The least that hyper takes.
-                head_bytes: server.max_head_bytes.max(8192),
-            },
+            limits: Cell::new(Limits::share(server)),
             site: RefCell::new(Rc::new(site)),
         })
     }
@@ -87,15 +105,22 @@ impl Worker {
     }
 
     /// Serves until `stop`, then lets what is open finish, within limits.
-    pub(crate) async fn run(self: Rc<Self>, listeners: Vec<TcpListener>, stop: Shutdown) {
+    pub(crate) async fn run(
+        self: Rc<Self>,
+        opened: Vec<Opened>,
+        mut orders: UnboundedReceiver<Order>,
+        stop: Shutdown,
+    ) {
         let housekeeping = tokio::task::spawn_local(self.clone().keep_house());
-        let accepting: Vec<_> = listeners
-            .into_iter()
-            .map(|listener| tokio::task::spawn_local(self.clone().accept(listener, stop.clone())))
-            .collect();
-        for loops in accepting {
-            let _ = loops.await;
+        let mut accepting = Accepting::default();
+        self.listen(opened, &mut accepting, &stop);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(order) = orders.recv() => self.follow(order, &mut accepting, &stop),
+            }
         }
+        accepting.ended().await;
         self.drain().await;
         housekeeping.abort();
         self.books.log.flush();
@@ -128,7 +153,7 @@ impl Worker {
             }
         };
         let stats = &self.books.stats;
-        if self.watches.len() >= self.limits.connections {
+        if self.watches.len() >= self.limits.get().connections {
             stats.turned_away.add(1);
             let _ = stream.try_write(TOO_MANY);
             return;
@@ -139,7 +164,7 @@ impl Worker {
 
     /// Serves one connection to its end.
     async fn attend(self: Rc<Self>, stream: TcpStream, peer: SocketAddr) {
-        let watch = self.watches.open(self.limits.header_ms);
+        let watch = self.watches.open(self.limits.get().header_ms);
         self.books.stats.connections.add(1);
         let visit = Rc::new(Visit {
             worker: self.clone(),
@@ -157,7 +182,7 @@ impl Worker {
         // Answers are awaited: never hold one back for a fuller packet.
         let _ = stream.set_nodelay(true);
         let watch = &visit.watch;
-        let header_ms = self.limits.header_ms;
+        let header_ms = self.limits.get().header_ms;
         let wire = Wire::new(stream);
         let socket = Socket::new(wire.clone(), watch.clone(), header_ms);
         let handle = service_fn(|request| Box::pin(forward::handle(visit.clone(), request)));
@@ -165,7 +190,7 @@ impl Worker {
         // that leaves while its request is under way, which it does by reading ahead, at the price of a
         // new buffer for each request: `Wire::hung_up` sees that without reading.
         let mut connection = http1::Builder::new()
-            .max_buf_size(self.limits.head_bytes)
+            .max_buf_size(self.limits.get().head_bytes)
             .header_read_timeout(None)
             .half_close(true)
             .serve_connection(TokioIo::new(socket), handle);

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::HeaderName;
@@ -195,7 +195,6 @@ impl Builder<'_> {
             Some(list) => self.list(list, "address", listen_address),
             None => vec![std::net::SocketAddr::from(([0, 0, 0, 0], 8080))],
         };
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let access_log = match section.access_log {
             None => AccessLog::Stdout,
             Some(text) => match text.get_ref().as_str() {
@@ -219,7 +218,7 @@ impl Builder<'_> {
         }
         Server {
             listen,
-            workers: self.count(section.workers, cores, 1024),
+            workers: self.count(section.workers, cores(), 1024),
             header_timeout: self.duration(section.header_timeout, 10 * SECOND),
             body_idle_timeout: self.duration(section.body_idle_timeout, 30 * SECOND),
             keep_alive: self.duration(section.keep_alive, 75 * SECOND),
@@ -323,6 +322,12 @@ impl Builder<'_> {
         };
         self.error(text.span(), format!("there is no upstream \"{name}\""), remedy);
     }
+}
+
+/// The number of cores when it was first asked for: a reload must not find another one.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 const DEFAULT_IDENTITY: HeaderName = HeaderName::from_static("x-chat-identity");

@@ -98,7 +98,7 @@ pub enum AccessLog {
 }
 
 /// `[auth]`: who decides about sessions.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Auth {
     /// Position in [`Config::upstreams`].
     pub upstream: usize,
@@ -119,7 +119,7 @@ pub struct Auth {
 }
 
 /// `[upstreams.NAME]`: servers that answer the same.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
     /// The name that routes use.
     pub name: Arc<str>,

@@ -51,9 +51,9 @@ impl Line<'_> {
             out.extend_from_slice(b",\"upstream_ms\":");
             milliseconds(out, taken);
         }
-        if let Some((site, route)) = &record.route {
+        if let Some(route) = &record.route {
             out.extend_from_slice(b",\"route\":\"");
-            quoted(out, site.route_path(*route).as_bytes());
+            quoted(out, route.path.as_bytes());
             out.push(b'"');
         }
         if let Some(class) = record.class {
@@ -96,9 +96,9 @@ impl Line<'_> {
             out.extend_from_slice(b" upstream_ms=");
             milliseconds(out, taken);
         }
-        if let Some((site, route)) = &record.route {
+        if let Some(route) = &record.route {
             out.extend_from_slice(b" route=");
-            quoted(out, site.route_path(*route).as_bytes());
+            quoted(out, route.path.as_bytes());
         }
         if let Some(class) = record.class {
             out.extend_from_slice(b" failure=");

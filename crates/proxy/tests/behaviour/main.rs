@@ -13,6 +13,8 @@ mod balance;
 mod faults;
 mod forwarding;
 mod paths;
+mod program;
+mod reload;
 mod shutdown;
 mod smuggling;
 mod streaming;

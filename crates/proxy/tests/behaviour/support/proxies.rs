@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use proxy::log::Format;
+use proxy::server::ReloadError;
 use proxy::{Config, Options, Proxy};
 
-use super::Upstream;
+use super::{Upstream, get, soon};
 
 /// A proxy to be.
 #[derive(Default)]
@@ -88,14 +89,44 @@ impl Builder {
         self
     }
 
+    /// proxy.conf as an operator would write it.
+    pub(crate) fn text(&self) -> String {
+        let Self { server, auth, upstreams, routes, .. } = self;
+        let listen = if server.starts_with("listen") || server.contains("\nlisten") {
+            ""
+        } else {
+            "listen = [\"127.0.0.1:0\"]\n"
+        };
+        format!("[server]\n{listen}{server}{auth}{upstreams}[[hosts]]\nnames = [\"*\"]\n{routes}")
+    }
+
     pub(crate) fn start(self) -> Running {
-        let Self { server, auth, upstreams, routes, options } = self;
-        let text = format!(
-            "[server]\nlisten = [\"127.0.0.1:0\"]\n{server}{auth}{upstreams}[[hosts]]\nnames = [\"*\"]\n{routes}"
-        );
+        let text = self.text();
         let loaded =
             Config::parse(&text, "proxy.conf").unwrap_or_else(|error| panic!("{error}\n{text}"));
-        let proxy = Proxy::bind(loaded.config, options).unwrap();
+        let proxy = Proxy::bind(loaded.config, self.options).unwrap();
         Running { addr: proxy.addr(), proxy }
+    }
+}
+
+impl Running {
+    /// Has it read another configuration.
+    pub(crate) async fn reload(&mut self, next: &Builder) -> Result<(), ReloadError> {
+        self.reload_text(&next.text()).await
+    }
+
+    pub(crate) async fn reload_text(&mut self, text: &str) -> Result<(), ReloadError> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("proxy.conf");
+        std::fs::write(&file, text).unwrap();
+        soon("a reload", self.proxy.reload(&file)).await
+    }
+
+    /// One line of the metrics, without its name.
+    pub(crate) async fn metric(&self, name: &str) -> Option<String> {
+        let metrics = get(self.proxy.admin().unwrap(), "/metrics", "").await;
+        let line =
+            metrics.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map(str::to_owned)
     }
 }

@@ -1,0 +1,106 @@
+//! The thread for what is no part of any request: names, health checks, the admin address.
+
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+
+use service::Shutdown;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::{StartError, thread};
+use crate::health;
+use crate::plan::{Plan, Tended};
+use crate::resolve::Resolver;
+use crate::stats::{self, Reloads, Stats};
+
+/// An upstream to look after, until it is stopped.
+pub(super) struct Chore {
+    pub(super) upstream: Arc<Tended>,
+    /// Dropped when its names were asked for once.
+    pub(super) asked: mpsc::Sender<()>,
+}
+
+/// What the thread starts with.
+pub(super) struct Background {
+    /// Upstreams to look after; they come with the start and with reloads.
+    pub(super) chores: UnboundedReceiver<Chore>,
+    pub(super) admin: Option<std::net::TcpListener>,
+    pub(super) view: View,
+    pub(super) stop: Shutdown,
+}
+
+impl Background {
+    pub(super) fn start(self) -> Result<JoinHandle<()>, StartError> {
+        thread("background".into(), move |runtime| runtime.block_on(self.run()))
+    }
+
+    async fn run(mut self) {
+        if let Some(listener) = self.admin {
+            match TcpListener::from_std(listener) {
+                Ok(listener) => {
+                    tokio::task::spawn_local(service::admin::serve(
+                        listener,
+                        Arc::new(self.view),
+                        self.stop.clone(),
+                    ));
+                }
+                Err(error) => tracing::error!(%error, "the admin address can't be served"),
+            }
+        }
+        loop {
+            let chore = tokio::select! {
+                () = self.stop.cancelled() => return,
+                chore = self.chores.recv() => chore,
+            };
+            match chore {
+                Some(chore) => tend(chore),
+                None => return self.stop.cancelled().await,
+            }
+        }
+    }
+}
+
+/// Starts to look after an upstream.
+fn tend(Chore { upstream, asked }: Chore) {
+    let tended = upstream.clone();
+    if let Some(mut resolver) = Resolver::new(&upstream.config, upstream.directory.clone()) {
+        tokio::task::spawn_local(async move {
+            let resolving = async move {
+                resolver.refresh().await;
+                drop(asked);
+                resolver.run().await;
+            };
+            tended.stop.run_until_cancelled(resolving).await;
+        });
+    }
+    if let Some(check) = upstream.config.health.clone() {
+        tokio::task::spawn_local(async move {
+            let name = upstream.config.name.clone();
+            let checking = health::watch(name, check, upstream.directory.clone());
+            upstream.stop.run_until_cancelled(checking).await;
+        });
+    }
+}
+
+/// What the admin address shows.
+pub(super) struct View {
+    pub(super) plan: Arc<Mutex<Plan>>,
+    pub(super) stats: Vec<Arc<Stats>>,
+    pub(super) reloads: Arc<Reloads>,
+}
+
+impl service::admin::Probe for View {
+    fn metrics(&self) -> String {
+        stats::render(&self.stats, &self.reloads)
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let missing = plan.missing();
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("no server is known, or none is healthy, of: {}", missing.join(", ")))
+        }
+    }
+}

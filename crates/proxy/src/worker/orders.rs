@@ -1,0 +1,115 @@
+//! What a worker is told while it serves. It follows between two of its tasks, so no request ever sees
+//! half of a change.
+
+use std::rc::Rc;
+
+use service::Shutdown;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::{Limits, Worker};
+use crate::log::Sink;
+use crate::plan::Plan;
+use crate::server::{Address, Opened};
+use crate::site::Site;
+use crate::watch::millis;
+
+/// Something to do.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Serve another configuration from now on.
+    Serve {
+        /// What it says.
+        plan: Plan,
+        /// Listeners for new addresses.
+        open: Vec<Opened>,
+        /// Addresses to listen on no more.
+        close: Vec<Address>,
+        /// Told when it is done.
+        taken: oneshot::Sender<()>,
+    },
+    /// Write the access log to this from now on.
+    Log(Option<Sink>),
+}
+
+/// The loops that accept connections.
+#[derive(Default)]
+pub(super) struct Accepting(Vec<Loop>);
+
+struct Loop {
+    address: Address,
+    stop: Shutdown,
+    task: JoinHandle<()>,
+}
+
+impl Accepting {
+    /// Waits until all have accepted what is left to accept.
+    pub(super) async fn ended(self) {
+        for one in self.0 {
+            let _ = one.task.await;
+        }
+    }
+}
+
+impl Worker {
+    /// Does as it is told.
+    pub(super) fn follow(
+        self: &Rc<Self>,
+        order: Order,
+        accepting: &mut Accepting,
+        stop: &Shutdown,
+    ) {
+        match order {
+            Order::Log(sink) => self.books.log.redirect(sink),
+            Order::Serve { plan, open, close, taken } => {
+                self.take(&plan);
+                self.listen(open, accepting, stop);
+                accepting.0.retain(|one| {
+                    let stays = !close.contains(&one.address);
+                    if !stays {
+                        // The loop ends by itself, after what the kernel has queued.
+                        one.stop.cancel();
+                    }
+                    stays
+                });
+                let _ = taken.send(());
+            }
+        }
+    }
+
+    /// Starts to accept connections.
+    pub(super) fn listen(
+        self: &Rc<Self>,
+        opened: Vec<Opened>,
+        accepting: &mut Accepting,
+        stop: &Shutdown,
+    ) {
+        for Opened { address, socket } in opened {
+            match TcpListener::from_std(socket) {
+                Ok(listener) => {
+                    let stop = stop.child_token();
+                    let task =
+                        tokio::task::spawn_local(self.clone().accept(listener, stop.clone()));
+                    accepting.0.push(Loop { address, stop, task });
+                }
+                Err(error) => {
+                    tracing::error!(addr = %address.bound, %error, "a worker can't listen");
+                }
+            }
+        }
+    }
+
+    /// Puts another site in the place of the one that is served.
+    fn take(&self, plan: &Plan) {
+        let server = &plan.config.server;
+        let before = self.site();
+        let next = Rc::new(Site::new(plan, &self.books.stats, self.number, Some(&before)));
+        self.books.log.redirect(plan.sink.clone());
+        self.books.keep_alive_ms.set(millis(server.keep_alive));
+        self.limits.set(Limits::share(server));
+        self.books.stats.retain(&plan.config);
+        *self.site.borrow_mut() = next.clone();
+        before.retire(&next);
+    }
+}

@@ -252,7 +252,8 @@ async fn send(
     let repeatable = upload.is_none() && idempotent;
     let response_ms = millis(route.response_timeout);
     visit.worker.retries.earn();
-    let mut tried = Tried::default();
+    let key = request.as_ref().map(|it| upstream.key(visit.client.address(), it.headers()));
+    let mut tried = Tried::new(key.unwrap_or_default());
     let mut repeated = false;
     loop {
         let mut lease = upstream.acquire(&mut tried).await?;
@@ -277,7 +278,11 @@ async fn send(
                 if let Some(upload) = &upload {
                     upload.answered.set(true);
                 }
-                record.answered(response.status().as_u16(), Some((upstream, sent)));
+                let taken = sent.elapsed();
+                if upstream.is_measured() {
+                    lease.endpoint().observe(taken);
+                }
+                record.answered(response.status().as_u16(), Some((upstream, taken)));
                 return Ok((response, lease));
             }
             Err(SendError::Unsent) => {
@@ -287,6 +292,10 @@ async fn send(
                 }
             }
             Err(SendError::Stopped(())) => {
+                // A server that hangs is a slow one.
+                if upstream.is_measured() && state != Some(UploadState::Client) {
+                    lease.endpoint().observe(sent.elapsed());
+                }
                 return Err(match state {
                     Some(UploadState::Client) => Failure::ClientTimeout,
                     _ => Failure::UpstreamTimeout { upstream: name() },

@@ -18,7 +18,7 @@
 //! - `error`: what can go wrong, and the one table of answers.
 //!
 //! Where it goes:
-//! - `upstream`: which server is next.
+//! - `upstream`: the servers of one name; `balance`: which of them is next.
 //! - `pool`, `link`: the connections to one server; one connection.
 //! - `resolve`, `health`: which addresses there are, and which of them are well.
 //!
@@ -31,6 +31,7 @@
 //! - [`log`], `stats`: one line a request, and counters.
 
 mod auth;
+mod balance;
 mod body;
 pub mod check;
 pub mod config;

@@ -295,12 +295,11 @@ impl Record {
         self.endpoint = Some(endpoint.clone());
     }
 
-    /// The response head is there: from the server, if it is said which and since when it was asked, or
-    /// the proxy's own.
-    pub(crate) fn answered(&mut self, status: u16, from: Option<(&Upstream, Instant)>) {
+    /// The response head is there: from an upstream, after this time, or the proxy's own.
+    pub(crate) fn answered(&mut self, status: u16, from: Option<(&Upstream, Duration)>) {
         self.status = status;
-        if let Some((upstream, sent)) = from {
-            let taken = micros(sent.elapsed());
+        if let Some((upstream, taken)) = from {
+            let taken = micros(taken);
             self.upstream_micros = Some(taken);
             upstream.stats.latency(taken);
         }

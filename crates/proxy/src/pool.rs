@@ -10,12 +10,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::balance::{self, Server as _, Standing, UNIT, fingerprint};
 use crate::link::Link;
 use crate::resolve::Known;
 use crate::watch::{millis, now_ms};
 
 /// How long a server that refused a connection is passed over while others are there.
 const COOL_DOWN_MS: u64 = 1_000;
+/// What the newest response time counts in the average.
+const NEWEST: f64 = 0.1;
+/// A response time that isn't confirmed fades to a third in this time, so that a server that was slow gets
+/// another chance.
+const FORGET_MS: f64 = 10_000.0;
 
 /// A server as one worker sees it.
 pub(crate) struct Endpoint {
@@ -24,6 +30,10 @@ pub(crate) struct Endpoint {
     /// The same for the log.
     pub(crate) label: Rc<str>,
     known: Arc<Known>,
+    fingerprint: u64,
+    credit: Cell<i64>,
+    /// Microseconds to a response head, and when that was known.
+    latency: Cell<(f64, u64)>,
     idle: RefCell<Vec<Idle>>,
     open: Cell<usize>,
     in_use: Cell<usize>,
@@ -60,11 +70,16 @@ pub(crate) enum NoLink {
 }
 
 impl Endpoint {
-    pub(crate) fn new(known: Arc<Known>, limits: Limits) -> Self {
+    /// `credit` is what it is owed in turns from the start.
+    pub(crate) fn new(known: Arc<Known>, limits: Limits, credit: i64) -> Self {
+        let label: Rc<str> = known.addr.to_string().into();
         Self {
             addr: known.addr,
-            label: known.addr.to_string().into(),
+            fingerprint: fingerprint(label.as_bytes()),
+            label,
             known,
+            credit: Cell::new(credit),
+            latency: Cell::new((0.0, 0)),
             idle: RefCell::default(),
             open: Cell::new(0),
             in_use: Cell::new(0),
@@ -79,19 +94,26 @@ impl Endpoint {
         Arc::ptr_eq(&self.known, known)
     }
 
-    /// Requests, streams and tunnels under way.
-    pub(crate) fn in_use(&self) -> usize {
-        self.in_use.get()
+    /// How good a choice it is; none: it may not be used at all.
+    pub(crate) fn standing(&self) -> Option<Standing> {
+        if !self.known.is_healthy() {
+            return None;
+        }
+        let refused = now_ms() < self.cool_until.get();
+        Some(match (refused, self.known.backup) {
+            (false, false) => Standing::Ready,
+            (false, true) => Standing::Backup,
+            (true, false) => Standing::Refused,
+            (true, true) => Standing::BackupRefused,
+        })
     }
 
-    /// Whether the health check, if there is one, found it well.
-    pub(crate) fn is_healthy(&self) -> bool {
-        self.known.is_healthy()
-    }
-
-    /// Whether it refused a connection a moment ago.
-    pub(crate) fn is_cooling(&self) -> bool {
-        now_ms() < self.cool_until.get()
+    /// Takes a response time into the average.
+    pub(crate) fn observe(&self, time: Duration) {
+        let new = time.as_secs_f64() * 1e6;
+        let old = self.latency();
+        let average = if old > 0.0 { old + (new - old) * NEWEST } else { new };
+        self.latency.set((average, now_ms()));
     }
 
     /// The most recently used idle connection.
@@ -157,6 +179,30 @@ impl Endpoint {
     fn lease(self: &Rc<Self>, link: Box<Link>) -> Lease {
         self.in_use.set(self.in_use.get() + 1);
         Lease { link: Some(link), endpoint: self.clone() }
+    }
+}
+
+impl balance::Server for Endpoint {
+    fn share(&self) -> u32 {
+        self.known.weight * UNIT
+    }
+
+    fn in_use(&self) -> usize {
+        self.in_use.get()
+    }
+
+    fn latency(&self) -> f64 {
+        let (average, at) = self.latency.get();
+        let age = now_ms().saturating_sub(at);
+        average * (-(age as f64) / FORGET_MS).exp()
+    }
+
+    fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    fn credit(&self) -> &Cell<i64> {
+        &self.credit
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::config::{Endpoint, Upstream};
+use crate::config::{Member, Upstream};
 
 /// Longest wait for the system's resolver.
 const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
@@ -20,13 +20,22 @@ const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) struct Known {
     /// Where it is.
     pub(crate) addr: SocketAddr,
+    /// Its part of the requests, in relation to the others'.
+    pub(crate) weight: u32,
+    /// Used only when no other is well.
+    pub(crate) backup: bool,
     healthy: AtomicBool,
     gone: AtomicBool,
 }
 
 impl Known {
-    fn new(addr: SocketAddr) -> Arc<Self> {
-        Arc::new(Self { addr, healthy: AtomicBool::new(true), gone: AtomicBool::new(false) })
+    fn new(Found { addr, backup, weight }: Found) -> Arc<Self> {
+        let (healthy, gone) = (AtomicBool::new(true), AtomicBool::new(false));
+        Arc::new(Self { addr, weight, backup, healthy, gone })
+    }
+
+    fn found(&self) -> Found {
+        Found { addr: self.addr, backup: self.backup, weight: self.weight }
     }
 
     /// Whether the last health check succeeded; true before the first and without one.
@@ -45,6 +54,20 @@ impl Known {
     }
 }
 
+/// An address that a server was found to have, with what proxy.conf says of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Found {
+    addr: SocketAddr,
+    backup: bool,
+    weight: u32,
+}
+
+impl Found {
+    fn new(addr: SocketAddr, member: &Member) -> Self {
+        Self { addr, backup: member.backup, weight: member.weight }
+    }
+}
+
 /// The addresses of an upstream, published to the workers.
 #[derive(Debug)]
 pub(crate) struct Directory {
@@ -55,10 +78,9 @@ pub(crate) struct Directory {
 
 impl Directory {
     /// Starts with the servers that are given by address.
-    pub(crate) fn new(servers: &[Endpoint]) -> Self {
-        let literal = servers
-            .iter()
-            .filter_map(|server| Some(SocketAddr::new(server.host.parse().ok()?, server.port)));
+    pub(crate) fn new(servers: &[Member]) -> Self {
+        let literal =
+            servers.iter().filter_map(|server| Some(Found::new(literal(server)?, server)));
         let known: Arc<[Arc<Known>]> = dedup(literal).into_iter().map(Known::new).collect();
         Self { version: AtomicU64::new(1), known: Mutex::new(known) }
     }
@@ -66,7 +88,7 @@ impl Directory {
     /// Another one with the same addresses, in the same health.
     pub(crate) fn copy(&self) -> Self {
         let copy = |old: &Arc<Known>| {
-            let known = Known::new(old.addr);
+            let known = Known::new(old.found());
             known.set_healthy(old.is_healthy());
             known
         };
@@ -85,19 +107,18 @@ impl Directory {
     }
 
     /// Replaces the addresses; those that stay keep their state. Gives whether anything changed.
-    fn publish(&self, addrs: Vec<SocketAddr>) -> bool {
+    fn publish(&self, found: Vec<Found>) -> bool {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.iter().map(|one| one.addr).eq(addrs.iter().copied()) {
+        if known.len() == found.len()
+            && known.iter().zip(&found).all(|(one, it)| one.found() == *it)
+        {
             return false;
         }
-        let next: Arc<[Arc<Known>]> = addrs
+        let next: Arc<[Arc<Known>]> = found
             .into_iter()
-            .map(|addr| {
-                known
-                    .iter()
-                    .find(|one| one.addr == addr)
-                    .cloned()
-                    .unwrap_or_else(|| Known::new(addr))
+            .map(|found| {
+                let same = known.iter().find(|one| one.found() == found).cloned();
+                same.unwrap_or_else(|| Known::new(found))
             })
             .collect();
         for old in known.iter() {
@@ -123,14 +144,8 @@ pub(crate) struct Resolver {
 impl Resolver {
     /// `None` if every server is given by address: then there is nothing to resolve.
     pub(crate) fn new(upstream: &Upstream, directory: Arc<Directory>) -> Option<Self> {
-        let answers: Vec<Vec<SocketAddr>> = upstream
-            .servers
-            .iter()
-            .map(|server| {
-                let ip = server.host.parse::<IpAddr>().ok();
-                ip.map(|ip| SocketAddr::new(ip, server.port)).into_iter().collect()
-            })
-            .collect();
+        let answers: Vec<Vec<SocketAddr>> =
+            upstream.servers.iter().map(|server| literal(server).into_iter().collect()).collect();
         let failing = vec![false; answers.len()];
         answers.iter().any(Vec::is_empty).then(|| Self {
             upstream: upstream.clone(),
@@ -143,13 +158,14 @@ impl Resolver {
     /// Asks once for every name and publishes what came.
     pub(crate) async fn refresh(&mut self) {
         for (place, server) in self.upstream.servers.iter().enumerate() {
-            if server.host.parse::<IpAddr>().is_ok() {
+            if literal(server).is_some() {
                 continue;
             }
+            let server = &server.at;
             let asked = tokio::net::lookup_host((server.host.as_str(), server.port));
             let failure = match tokio::time::timeout(LOOKUP_LIMIT, asked).await {
                 Ok(Ok(addrs)) => {
-                    let addrs = dedup(addrs);
+                    let addrs: Vec<SocketAddr> = addrs.collect();
                     if addrs.is_empty() {
                         Some("the name has no address".to_owned())
                     } else {
@@ -176,8 +192,11 @@ impl Resolver {
                 }
             }
         }
-        let addrs = dedup(self.answers.iter().flatten().copied());
-        if self.directory.publish(addrs) {
+        let found =
+            self.answers.iter().zip(&self.upstream.servers).flat_map(|(addrs, server)| {
+                addrs.iter().map(move |addr| Found::new(*addr, server))
+            });
+        if self.directory.publish(dedup(found)) {
             let addrs: Vec<String> =
                 self.directory.known().iter().map(|known| known.addr.to_string()).collect();
             tracing::debug!(upstream = &*self.upstream.name, ?addrs, "addresses changed");
@@ -193,20 +212,27 @@ impl Resolver {
     }
 }
 
-/// In a stable order, so that an answer that is merely shuffled is no change.
-fn dedup(addrs: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
-    let mut addrs: Vec<SocketAddr> = addrs.into_iter().collect();
-    addrs.sort_unstable();
-    addrs.dedup();
-    addrs
+/// The address of a server that is given by address.
+fn literal(server: &Member) -> Option<SocketAddr> {
+    Some(SocketAddr::new(server.at.host.parse::<IpAddr>().ok()?, server.at.port))
+}
+
+/// In a stable order, so that an answer that is merely shuffled is no change. Where two servers turn out
+/// to be one, the one that is used first and more counts.
+fn dedup(found: impl IntoIterator<Item = Found>) -> Vec<Found> {
+    let mut found: Vec<Found> = found.into_iter().collect();
+    found.sort_unstable_by_key(|one| (one.addr, one.backup, std::cmp::Reverse(one.weight)));
+    found.dedup_by_key(|one| one.addr);
+    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Endpoint;
 
-    fn at(text: &str) -> SocketAddr {
-        text.parse().unwrap()
+    fn at(text: &str) -> Found {
+        Found { addr: text.parse().unwrap(), backup: false, weight: 1 }
     }
 
     #[test]
@@ -223,9 +249,17 @@ mod tests {
 
     #[test]
     fn an_unchanged_answer_does_not_disturb_the_workers() {
-        let directory = Directory::new(&[Endpoint { host: "10.0.0.1".into(), port: 80 }]);
+        let at_ip = Endpoint { host: "10.0.0.1".into(), port: 80 };
+        let directory = Directory::new(&[Member { at: at_ip, weight: 1, backup: false }]);
         let version = directory.version();
         assert!(!directory.publish(vec![at("10.0.0.1:80")]));
         assert_eq!(directory.version(), version);
+    }
+
+    #[test]
+    fn of_two_servers_at_one_address_the_better_one_counts() {
+        let backup = Found { backup: true, weight: 9, ..at("10.0.0.1:80") };
+        let heavy = Found { weight: 3, ..at("10.0.0.1:80") };
+        assert_eq!(dedup([backup, at("10.0.0.1:80"), heavy]), [heavy]);
     }
 }

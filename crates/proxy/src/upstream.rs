@@ -1,10 +1,15 @@
 //! The servers of one upstream as a worker uses them: which one is next.
 
 use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::HeaderValue;
+use http::header::HeaderMap;
+
+use crate::balance::{self, Dice, Key};
 use crate::config::{self, Policy};
 use crate::error::Failure;
 use crate::plan::Tended;
@@ -21,13 +26,15 @@ pub(crate) struct Upstream {
     directory: Arc<Directory>,
     seen: Cell<u64>,
     endpoints: RefCell<Vec<Rc<Endpoint>>>,
-    turn: Cell<usize>,
+    dice: Dice,
+    worker: usize,
     limits: Limits,
 }
 
 /// The servers that a request was sent to in vain.
 #[derive(Debug, Default)]
 pub(crate) struct Tried {
+    key: Key,
     addrs: Vec<SocketAddr>,
     timed_out: bool,
     full: bool,
@@ -38,7 +45,7 @@ impl Upstream {
         tended: &Tended,
         stats: Arc<UpstreamStats>,
         workers: usize,
-        turn: usize,
+        worker: usize,
     ) -> Self {
         let config = tended.config.clone();
         let limits = Limits::share(&config, workers);
@@ -48,8 +55,8 @@ impl Upstream {
             directory: tended.directory.clone(),
             seen: Cell::new(0),
             endpoints: RefCell::default(),
-            // Workers start at different servers, so that few requests spread over all servers too.
-            turn: Cell::new(turn),
+            dice: Dice::new(RandomState::new().hash_one(worker)),
+            worker,
             limits,
         }
     }
@@ -98,25 +105,27 @@ impl Upstream {
         }
     }
 
-    /// Whether there is a server to send to.
-    pub(crate) fn choose(&self, tried: &Tried) -> Option<Rc<Endpoint>> {
+    /// The next server to send to.
+    fn choose(&self, tried: &Tried) -> Option<Rc<Endpoint>> {
         let endpoints = self.endpoints.borrow();
+        let standing = |endpoint: &Rc<Endpoint>| {
+            let standing = endpoint.standing()?;
+            (!tried.addrs.contains(&endpoint.addr)).then_some(standing)
+        };
         if let [only] = &endpoints[..] {
-            return (only.is_healthy() && tried.addrs.is_empty()).then(|| only.clone());
+            return standing(only).map(|_| only.clone());
         }
-        let turn = self.turn.get();
-        self.turn.set(turn.wrapping_add(1));
-        let candidates = (0..endpoints.len())
-            .filter_map(|step| endpoints.get((turn.wrapping_add(step)) % endpoints.len()))
-            .filter(|endpoint| endpoint.is_healthy() && !tried.addrs.contains(&endpoint.addr));
-        // One that just refused comes last: it may be back, and it is better than nothing.
-        match self.config.policy {
-            Policy::RoundRobin => candidates.min_by_key(|endpoint| endpoint.is_cooling()),
-            Policy::LeastConnections => {
-                candidates.min_by_key(|endpoint| (endpoint.is_cooling(), endpoint.in_use()))
-            }
-        }
-        .cloned()
+        balance::choose(&self.config.policy, &endpoints, standing, tried.key, &self.dice).cloned()
+    }
+
+    /// What decides where a request goes if that is decided by hashing.
+    pub(crate) fn key(&self, client: &HeaderValue, headers: &HeaderMap) -> Key {
+        Key::of(&self.config.policy, client, headers)
+    }
+
+    /// Whether response times are worth a measurement.
+    pub(crate) fn is_measured(&self) -> bool {
+        self.config.policy == Policy::RandomTwo
     }
 
     /// Takes over what the resolver found.
@@ -127,12 +136,18 @@ impl Upstream {
         }
         self.seen.set(version);
         let known = self.directory.known();
+        let known_len = known.len();
         let mut endpoints = self.endpoints.borrow_mut();
         let next = known
             .iter()
-            .map(|known| {
+            .enumerate()
+            .map(|(place, known)| {
                 let kept = endpoints.iter().find(|endpoint| endpoint.is_same(known)).cloned();
-                kept.unwrap_or_else(|| Rc::new(Endpoint::new(known.clone(), self.limits)))
+                // Workers start at different servers, so that few requests spread over all servers too:
+                // among equal shares the least advance decides.
+                let behind = (place + known_len - self.worker % known_len) % known_len;
+                let credit = -i64::try_from(behind).unwrap_or(0);
+                kept.unwrap_or_else(|| Rc::new(Endpoint::new(known.clone(), self.limits, credit)))
             })
             .collect();
         for old in std::mem::replace(&mut *endpoints, next) {
@@ -152,6 +167,11 @@ impl Upstream {
 }
 
 impl Tried {
+    /// Nothing yet, for a request with this key.
+    pub(crate) fn new(key: Key) -> Self {
+        Self { key, ..Self::default() }
+    }
+
     /// Notes that a server closed the connection on us, so that another one is preferred.
     pub(crate) fn note(&mut self, addr: SocketAddr) {
         self.addrs.push(addr);

@@ -107,7 +107,9 @@ impl Gate {
         headers: HeaderMap,
     ) -> Result<(http::Response<hyper::body::Incoming>, Lease), &'static str> {
         let uri: Uri = self.config.path.parse().map_err(|_| "the path is no path")?;
-        let mut tried = Tried::default();
+        let client = headers.get(X_FORWARDED_FOR);
+        let key = client.map(|client| upstream.key(client, &headers)).unwrap_or_default();
+        let mut tried = Tried::new(key);
         loop {
             let mut lease =
                 upstream.acquire(&mut tried).await.map_err(|failure| failure.class())?;

@@ -14,16 +14,15 @@ use toml::Spanned;
 use super::error::Finding;
 use super::locate::Document;
 use super::values::{self, Complaint};
-use super::written::{
-    Amount, AuthSection, File, HealthSection, ServerSection, Text, UpstreamSection,
-};
-use super::{AccessLog, Auth, Config, Health, Server, Upstream};
+use super::written::{Amount, AuthSection, File, ServerSection, Text};
+use super::{AccessLog, Auth, Config, Server};
 use crate::routes::{AuthRule, Routes};
 
 mod hosts;
+mod upstreams;
 mod words;
 
-use words::{cookie_name, identity_header, listen_address, policy};
+use words::{cookie_name, identity_header, listen_address};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -259,37 +258,6 @@ impl Builder<'_> {
             identity_header: identity_header.unwrap_or(DEFAULT_IDENTITY),
             cookies,
         }
-    }
-
-    fn upstream(&mut self, name: Arc<str>, section: UpstreamSection) -> Upstream {
-        let health = section.health.map(|health| self.health(health));
-        Upstream {
-            name,
-            servers: self.list(section.servers, "server", values::endpoint),
-            policy: section.policy.and_then(|text| self.read(&text, policy)).unwrap_or_default(),
-            resolve: self.duration(section.resolve, 5 * SECOND),
-            connect_timeout: self.duration(section.connect_timeout, 2 * SECOND),
-            response_timeout: self.duration(section.response_timeout, 60 * SECOND),
-            body_idle_timeout: self.duration(section.body_idle_timeout, 300 * SECOND),
-            idle_timeout: self.duration(section.idle_timeout, 4 * SECOND),
-            max_connections: self.count(section.max_connections, 16_384, 10_000_000),
-            tunnel_idle: self.duration(section.tunnel_idle, 3600 * SECOND),
-            health,
-        }
-    }
-
-    fn health(&mut self, section: HealthSection) -> Health {
-        let path_at = section.path.span();
-        let health = Health {
-            path: self.read(&section.path, values::own_path).unwrap_or_default(),
-            interval: self.duration(section.interval, 5 * SECOND),
-            timeout: self.duration(section.timeout, 2 * SECOND),
-        };
-        if health.timeout > health.interval {
-            let remedy = "make the timeout the shorter one";
-            self.warn(path_at, "the timeout is longer than the interval between checks", remedy);
-        }
-        health
     }
 
     /// Settings that are allowed and shut everybody out, or nobody.

@@ -123,8 +123,8 @@ pub struct Auth {
 pub struct Upstream {
     /// The name that routes use.
     pub name: Arc<str>,
-    /// Host (name or IP) and port of each server; every address of a name is an endpoint.
-    pub servers: Vec<Endpoint>,
+    /// Its servers; every address of a name is an endpoint.
+    pub servers: Vec<Member>,
     /// How one is chosen.
     pub policy: Policy,
     /// How often names are resolved again.
@@ -145,6 +145,17 @@ pub struct Upstream {
     pub health: Option<Health>,
 }
 
+/// A server of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Member {
+    /// Where it is.
+    pub at: Endpoint,
+    /// Its part of the requests, in relation to the weights of the others.
+    pub weight: u32,
+    /// It gets requests only when no other server is well.
+    pub backup: bool,
+}
+
 /// Where a server is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
@@ -155,13 +166,29 @@ pub struct Endpoint {
 }
 
 /// How a server is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Policy {
     /// In turn.
     #[default]
     RoundRobin,
     /// The one with the fewest requests in flight; in turn among equals.
     LeastConnections,
+    /// Of two servers by chance, the one with the lower response time for each request it has at hand.
+    RandomTwo,
+    /// The same server for the same key, as long as it is well.
+    Hash(HashBy),
+}
+
+/// What requests have in common that belong on the same server; without the header or the cookie, the
+/// client counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HashBy {
+    /// The address of the client.
+    Client,
+    /// The value of a header.
+    Header(HeaderName),
+    /// The value of a cookie.
+    Cookie(String),
 }
 
 /// An active health check.

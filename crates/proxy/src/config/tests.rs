@@ -53,7 +53,8 @@ fn defaults_are_filled_in() {
     assert!(config.auth.is_none());
     let web = &config.upstreams[0];
     assert_eq!(&*web.name, "web");
-    assert_eq!(web.servers, [Endpoint { host: "127.0.0.1".to_owned(), port: 9000 }]);
+    let at = Endpoint { host: "127.0.0.1".to_owned(), port: 9000 };
+    assert_eq!(web.servers, [Member { at, weight: 1, backup: false }]);
     assert_eq!(web.policy, Policy::RoundRobin);
     assert_eq!(web.idle_timeout, Duration::from_secs(4));
     let route = config.routes.find("any", "/x").unwrap();
@@ -123,7 +124,7 @@ workers = 0
 header_timeout = "5 minutes"
 [upstreams.web]
 servers = ["http://web:80"]
-policy = "random_two"
+policy = "random"
 [[hosts]]
 names = ["*", "a:80"]
 [[hosts.routes]]
@@ -144,7 +145,7 @@ upstream = "web"
         "3:11: key `server.workers`: 0 is out of range; the range is 1 to 1024",
         "4:18: key `server.header_timeout`: \"5 minutes\" is not a duration",
         "6:12: key `upstreams.web.servers`: \"http://web:80\" is not a server",
-        "7:10: key `upstreams.web.policy`: there is no policy \"random_two\"; the policies are \"round_robin\" and \"least_connections\"",
+        "7:10: key `upstreams.web.policy`: there is no policy \"random\"; the policies are \"round_robin\", \"least_connections\"",
         "9:15: key `hosts.names[1]`: \"a:80\" has a port; leave the port out: it is ignored",
         "11:8: key `hosts.routes[0].path`: the path \"chat\" does not start with /",
         "12:12: key `hosts.routes[0].upstream`: there is no upstream \"wbe\"; did you mean \"web\"?",
@@ -156,6 +157,41 @@ upstream = "web"
     for (line, want) in lines.iter().zip(wants) {
         assert!(line.starts_with(&format!("proxy.conf:{want}")), "{line}\n{want}");
     }
+}
+
+#[test]
+fn servers_have_weights_and_backups() {
+    let text = SMALL.replace(
+        "servers = [\"127.0.0.1:9000\"]",
+        "servers = [{ address = \"a:1\", weight = 3 }, \"b:2\", { address = \"c:3\", backup = true }]\n\
+         policy = \"hash\"\nhash_by = \"cookie:room\"",
+    );
+    let web = &parse(&text).unwrap().config.upstreams[0];
+    let servers: Vec<_> =
+        web.servers.iter().map(|one| (one.at.host.as_str(), one.weight, one.backup)).collect();
+    assert_eq!(servers, [("a", 3, false), ("b", 1, false), ("c", 1, true)]);
+    assert_eq!(web.policy, Policy::Hash(HashBy::Cookie("room".to_owned())));
+    for (from, to, want) in [
+        (
+            "weight = 3",
+            "weight = 0",
+            "3:40: key `upstreams.web.servers[0].weight`: 0 is out of range",
+        ),
+        (
+            "weight = 3",
+            "wieght = 3",
+            "3:31: key `upstreams.web.servers[0].wieght`: unknown key; did you mean `weight`?",
+        ),
+        ("\"b:2\"", "\"a:1\"", "\"a:1\" is there twice; remove one"),
+        ("\"b:2\"", "7", "expected \"host:port\", or a table"),
+        ("cookie:room", "cookie:", "\"cookie:\" is nothing to hash by; write \"client\""),
+        ("\"hash\"", "\"random_two\"", "hash_by has a meaning only with the policy \"hash\""),
+    ] {
+        let error = errors(&text.replace(from, to));
+        assert!(error.contains(want), "{error}\n{want}");
+    }
+    let backup = SMALL.replace("\"127.0.0.1:9000\"", "{ address = \"a:1\", backup = true }");
+    assert!(warnings(&backup)[0].contains("every server is a backup"));
 }
 
 #[test]
@@ -209,7 +245,8 @@ fn variables_of_the_environment_are_put_in() {
     );
     let environment = |name: &str| (name == "WEB").then(|| "[::1]:7".to_owned());
     let config = Config::parse_with(&text, "f", &environment).unwrap().config;
-    assert_eq!(config.upstreams[0].servers, [Endpoint { host: "::1".to_owned(), port: 7 }]);
+    let at = Endpoint { host: "::1".to_owned(), port: 7 };
+    assert_eq!(config.upstreams[0].servers, [Member { at, weight: 1, backup: false }]);
 }
 
 #[test]
@@ -226,7 +263,7 @@ fn the_committed_file_serves_both_set_ups() {
     assert!(warnings.is_empty(), "{warnings:?}");
     let server_of = |config: &Config, path: &str| {
         let route = config.routes.find("localhost:8080", path).unwrap();
-        let server = &config.upstreams[route.upstream].servers[0];
+        let server = &config.upstreams[route.upstream].servers[0].at;
         (format!("{}:{}", server.host, server.port), route.auth)
     };
     for path in [
@@ -308,6 +345,7 @@ fn every_key_is_in_the_reference_and_the_reference_has_no_other() {
         "[server]\nzz = 1",
         "[auth]\nzz = 1",
         "[upstreams.a]\nzz = 1",
+        "[upstreams.a]\nservers = [{ zz = 1 }]",
         "[upstreams.a]\nservers = []\nhealth = { zz = 1 }",
         "[[hosts]]\nzz = 1",
         "[[hosts]]\nnames = []\nroutes = [{ zz = 1 }]",

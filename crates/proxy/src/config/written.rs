@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
 /// Text at a place.
@@ -55,8 +56,9 @@ pub(super) struct AuthSection {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UpstreamSection {
-    pub(super) servers: Spanned<Vec<Text>>,
+    pub(super) servers: Spanned<Vec<Spanned<ServerEntry>>>,
     pub(super) policy: Option<Text>,
+    pub(super) hash_by: Option<Text>,
     pub(super) resolve: Option<Text>,
     pub(super) connect_timeout: Option<Text>,
     pub(super) response_timeout: Option<Text>,
@@ -65,6 +67,43 @@ pub(super) struct UpstreamSection {
     pub(super) max_connections: Option<Spanned<Amount>>,
     pub(super) tunnel_idle: Option<Text>,
     pub(super) health: Option<HealthSection>,
+}
+
+/// A server: its address, or a table with the address and more.
+#[derive(Debug)]
+pub(super) enum ServerEntry {
+    Address(String),
+    Table(ServerTable),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServerTable {
+    pub(super) address: Text,
+    pub(super) weight: Option<Spanned<Amount>>,
+    #[serde(default)]
+    pub(super) backup: bool,
+}
+
+impl<'de> Deserialize<'de> for ServerEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = ServerEntry;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(
+                    "\"host:port\", or a table such as { address = \"host:port\", weight = 2 }",
+                )
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<ServerEntry, E> {
+                Ok(ServerEntry::Address(text.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ServerEntry, A::Error> {
+                ServerTable::deserialize(MapAccessDeserializer::new(map)).map(ServerEntry::Table)
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -89,3 +89,132 @@ async fn a_sick_server_is_taken_out_and_put_back() {
     while get(admin, "/ready", "").await.status != 200 {}
     assert_eq!(get(running.addr, "/", "").await.text(), "recovered");
 }
+
+#[tokio::test]
+async fn a_heavier_server_gets_more() {
+    let (heavy, light) = (Upstream::replying(ok("")).await, Upstream::replying(ok("")).await);
+    let servers = format!("{{ address = \"{}\", weight = 3 }}, \"{}\"", heavy.addr, light.addr);
+    let running = proxy().servers("main", &servers, "").route("/*", "main", "").start();
+    for _ in 0..12 {
+        get(running.addr, "/", "").await;
+    }
+    assert_eq!((heavy.requests().len(), light.requests().len()), (9, 3));
+}
+
+#[tokio::test]
+async fn a_backup_is_used_while_no_other_server_can_be_reached() {
+    let main = Upstream::replying(ok("main")).await;
+    let (addr, spare) = (main.addr, Upstream::replying(ok("spare")).await);
+    let servers = format!("\"{addr}\", {{ address = \"{}\", backup = true }}", spare.addr);
+    let running = proxy().servers("main", &servers, "").route("/*", "main", "").start();
+    for _ in 0..4 {
+        assert_eq!(get(running.addr, "/", "").await.text(), "main");
+    }
+    assert_eq!(spare.connections(), 0);
+    drop(main);
+    eventually("its port to be closed", || std::net::TcpStream::connect(addr).is_err()).await;
+    for _ in 0..4 {
+        assert_eq!(get(running.addr, "/", "").await.text(), "spare");
+    }
+    let main = Upstream::answering_on(addr, |_| ok("main")).await;
+    while get(running.addr, "/", "").await.text() != "main" {}
+    drop(main);
+}
+
+#[tokio::test]
+async fn requests_with_the_same_key_go_to_the_same_server() {
+    let servers = [
+        Upstream::replying(ok("a")).await,
+        Upstream::replying(ok("b")).await,
+        Upstream::replying(ok("c")).await,
+    ];
+    let addrs: Vec<_> = servers.iter().map(|up| up.addr).collect();
+    for (by, header) in [("header:x-room", "x-room: "), ("cookie:room", "cookie: a=b; room=")] {
+        let policy = format!("policy = \"hash\"\nhash_by = \"{by}\"");
+        // Two proxies, several workers: all agree.
+        let start = || {
+            proxy()
+                .server("workers = 2")
+                .upstream("main", &addrs, &policy)
+                .route("/*", "main", "")
+                .start()
+        };
+        let (one, other) = (start(), start());
+        let mut used = std::collections::BTreeSet::new();
+        for room in 0..24 {
+            let header = format!("{header}{room}\r\n");
+            let first = get(one.addr, "/", &header).await.text().to_owned();
+            for addr in [one.addr, other.addr, one.addr] {
+                assert_eq!(get(addr, "/", &header).await.text(), first, "{header}");
+            }
+            used.insert(first);
+        }
+        assert_eq!(used.len(), 3, "24 keys fall on every server");
+    }
+}
+
+#[tokio::test]
+async fn when_the_server_of_a_key_is_gone_the_key_goes_to_another_and_the_others_stay() {
+    let servers = [Upstream::replying(ok("a")).await, Upstream::replying(ok("b")).await];
+    let third = Upstream::replying(ok("c")).await;
+    let addrs = [servers[0].addr, servers[1].addr, third.addr];
+    let policy = "policy = \"hash\"\nhash_by = \"header:x-room\"";
+    let running = proxy().upstream("main", &addrs, policy).route("/*", "main", "").start();
+    let mut before = Vec::new();
+    for room in 0..24 {
+        let header = format!("x-room: {room}\r\n");
+        before.push(get(running.addr, "/", &header).await.text().to_owned());
+    }
+    drop(third);
+    eventually("its port to be closed", || std::net::TcpStream::connect(addrs[2]).is_err()).await;
+    for (room, before) in before.iter().enumerate() {
+        let answer = get(running.addr, "/", &format!("x-room: {room}\r\n")).await;
+        assert_eq!(answer.status, 200);
+        assert!(answer.text() == before || before == "c", "{room}: {} {before}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn of_two_servers_the_one_that_answers_slowly_is_left_alone() {
+    let (go, gate) = tokio::sync::watch::channel(false);
+    let slow = Upstream::scripted(move |mut conn| {
+        let mut gate = gate.clone();
+        async move {
+            while conn.request().await.is_some() {
+                let _ = gate.wait_for(|open| *open).await;
+                conn.send(ok("slow")).await;
+            }
+        }
+    })
+    .await;
+    let fast = Upstream::replying(ok("fast")).await;
+    let running = proxy()
+        .upstream("main", &[slow.addr, fast.addr], "policy = \"random_two\"")
+        .route("/*", "main", "")
+        .start();
+    // Nothing is known yet, so the slow one is drawn soon enough.
+    let mut waiting = Client::to(running.addr).await;
+    loop {
+        waiting.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let answered = fast.requests().len();
+        eventually("a server to get it", || {
+            !slow.requests().is_empty() || fast.requests().len() > answered
+        })
+        .await;
+        if !slow.requests().is_empty() {
+            break;
+        }
+        assert_eq!(waiting.response().await.text(), "fast");
+    }
+    // It has a request at hand: the other one is the better choice, measured or not.
+    for _ in 0..20 {
+        assert_eq!(get(running.addr, "/", "").await.text(), "fast");
+    }
+    // It answered at last, long after the other one would have.
+    go.send(true).unwrap();
+    assert_eq!(waiting.response().await.text(), "slow");
+    for _ in 0..20 {
+        assert_eq!(get(running.addr, "/", "").await.text(), "fast");
+    }
+    assert_eq!(slow.requests().len(), 1);
+}

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use http::HeaderName;
 
-use crate::config::Policy;
 use crate::config::values::Complaint;
+use crate::config::{HashBy, Policy};
 use crate::routes::AuthRule;
 
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, Complaint> {
@@ -21,10 +21,29 @@ pub(super) fn policy(text: &str) -> Result<Policy, Complaint> {
     match text {
         "round_robin" => Ok(Policy::RoundRobin),
         "least_connections" => Ok(Policy::LeastConnections),
+        "random_two" => Ok(Policy::RandomTwo),
+        "hash" => Ok(Policy::Hash(HashBy::Client)),
         _ => Err((
             format!("there is no policy \"{text}\""),
-            "the policies are \"round_robin\" and \"least_connections\"".to_owned(),
+            "the policies are \"round_robin\", \"least_connections\", \"random_two\" and \"hash\""
+                .to_owned(),
         )),
+    }
+}
+
+pub(super) fn hash_by(text: &str) -> Result<HashBy, Complaint> {
+    let (kind, name) = text.split_once(':').unwrap_or((text, ""));
+    let wrong = || {
+        (
+            format!("\"{text}\" is nothing to hash by"),
+            "write \"client\", \"header:NAME\" or \"cookie:NAME\"".to_owned(),
+        )
+    };
+    match kind {
+        "client" if text == "client" => Ok(HashBy::Client),
+        "header" => name.parse().map(HashBy::Header).map_err(|_| wrong()),
+        "cookie" => cookie_name(name).map(HashBy::Cookie).map_err(|_| wrong()),
+        _ => Err(wrong()),
     }
 }
 

@@ -55,6 +55,12 @@ impl Builder {
         self
     }
 
+    /// An upstream of this name, its servers written as in proxy.conf.
+    pub(crate) fn servers(mut self, name: &str, servers: &str, lines: &str) -> Self {
+        let _ = write!(self.upstreams, "[upstreams.{name}]\nservers = [{servers}]\n{lines}\n");
+        self
+    }
+
     /// A route, with more lines for its section.
     pub(crate) fn route(mut self, path: &str, upstream: &str, lines: &str) -> Self {
         let _ = write!(

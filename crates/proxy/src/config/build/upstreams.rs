@@ -1,0 +1,95 @@
+//! Upstreams and their servers.
+
+use std::sync::Arc;
+
+use toml::Spanned;
+
+use super::words::{hash_by, policy};
+use super::{Builder, SECOND};
+use crate::config::values;
+use crate::config::written::{HealthSection, ServerEntry, ServerTable, Text, UpstreamSection};
+use crate::config::{HashBy, Health, Member, Policy, Upstream};
+
+/// The greatest weight: enough for any relation that is meant.
+const HEAVIEST: u64 = 1000;
+
+impl Builder<'_> {
+    pub(super) fn upstream(&mut self, name: Arc<str>, section: UpstreamSection) -> Upstream {
+        let health = section.health.map(|health| self.health(health));
+        Upstream {
+            name,
+            servers: self.servers(section.servers),
+            policy: self.policy(section.policy, section.hash_by),
+            resolve: self.duration(section.resolve, 5 * SECOND),
+            connect_timeout: self.duration(section.connect_timeout, 2 * SECOND),
+            response_timeout: self.duration(section.response_timeout, 60 * SECOND),
+            body_idle_timeout: self.duration(section.body_idle_timeout, 300 * SECOND),
+            idle_timeout: self.duration(section.idle_timeout, 4 * SECOND),
+            max_connections: self.count(section.max_connections, 16_384, 10_000_000),
+            tunnel_idle: self.duration(section.tunnel_idle, 3600 * SECOND),
+            health,
+        }
+    }
+
+    fn servers(&mut self, list: Spanned<Vec<Spanned<ServerEntry>>>) -> Vec<Member> {
+        let at = list.span();
+        let mut members: Vec<Member> = Vec::new();
+        let mut complete = true;
+        for entry in list.into_inner() {
+            let entry_at = entry.span();
+            let table = match entry.into_inner() {
+                ServerEntry::Table(table) => table,
+                ServerEntry::Address(text) => ServerTable {
+                    address: Spanned::new(entry_at.clone(), text),
+                    weight: None,
+                    backup: false,
+                },
+            };
+            let weight = self.amount(table.weight, 1, 1..=HEAVIEST);
+            let Some(endpoint) = self.read(&table.address, values::endpoint) else {
+                complete = false;
+                continue;
+            };
+            if members.iter().any(|known| known.at == endpoint) {
+                let problem = format!("\"{}\" is there twice", table.address.get_ref());
+                self.error(table.address.span(), problem, "remove one");
+                continue;
+            }
+            let weight = u32::try_from(weight).unwrap_or(1);
+            members.push(Member { at: endpoint, weight, backup: table.backup });
+        }
+        if members.is_empty() && complete {
+            self.error(at, "the list is empty", "name at least one server");
+        } else if complete && members.iter().all(|member| member.backup) {
+            let remedy = "leave backup out for those that are to be used first";
+            self.warn(at, "every server is a backup", remedy);
+        }
+        members
+    }
+
+    fn policy(&mut self, name: Option<Text>, by: Option<Text>) -> Policy {
+        let policy = name.and_then(|text| self.read(&text, policy)).unwrap_or_default();
+        let Some(text) = by else { return policy };
+        let by = self.read(&text, hash_by).unwrap_or(HashBy::Client);
+        if !matches!(policy, Policy::Hash(_)) {
+            let remedy = "write policy = \"hash\" too, or remove hash_by";
+            self.error(text.span(), "hash_by has a meaning only with the policy \"hash\"", remedy);
+            return policy;
+        }
+        Policy::Hash(by)
+    }
+
+    fn health(&mut self, section: HealthSection) -> Health {
+        let path_at = section.path.span();
+        let health = Health {
+            path: self.read(&section.path, values::own_path).unwrap_or_default(),
+            interval: self.duration(section.interval, 5 * SECOND),
+            timeout: self.duration(section.timeout, 2 * SECOND),
+        };
+        if health.timeout > health.interval {
+            let remedy = "make the timeout the shorter one";
+            self.warn(path_at, "the timeout is longer than the interval between checks", remedy);
+        }
+        health
+    }
+}

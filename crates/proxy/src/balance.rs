@@ -41,6 +41,8 @@ pub(crate) enum Standing {
     Refused,
     /// A backup that refused.
     BackupRefused,
+    /// Too many requests to it failed.
+    Ejected,
 }
 
 /// Random numbers for one upstream of one worker.

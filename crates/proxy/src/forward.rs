@@ -278,6 +278,7 @@ async fn send(
                 if let Some(upload) = &upload {
                     upload.answered.set(true);
                 }
+                upstream.judge_status(lease.endpoint(), response.status());
                 let taken = sent.elapsed();
                 if upstream.is_measured() {
                     lease.endpoint().observe(taken);
@@ -288,13 +289,17 @@ async fn send(
             Err(SendError::Unsent) => {
                 // A connection from the pool that was closed meanwhile is no fault of the server's.
                 if !reused {
+                    upstream.judge(lease.endpoint(), false);
                     tried.note(lease.endpoint().addr);
                 }
             }
             Err(SendError::Stopped(())) => {
                 // A server that hangs is a slow one.
-                if upstream.is_measured() && state != Some(UploadState::Client) {
-                    lease.endpoint().observe(sent.elapsed());
+                if state != Some(UploadState::Client) {
+                    upstream.judge(lease.endpoint(), false);
+                    if upstream.is_measured() {
+                        lease.endpoint().observe(sent.elapsed());
+                    }
                 }
                 return Err(match state {
                     Some(UploadState::Client) => Failure::ClientTimeout,
@@ -317,6 +322,7 @@ async fn send(
                         *request = Some(again);
                         continue;
                     }
+                    upstream.judge(lease.endpoint(), false);
                     tracing::debug!(
                         upstream = &*upstream.config.name,
                         addr = %lease.endpoint().addr,

@@ -1,5 +1,9 @@
 //! Active health checks: asks every server of an upstream now and then, and takes the sick ones out.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +15,7 @@ use crate::config::Health;
 use crate::link::{Link, SendError};
 use crate::resolve::{Directory, Known};
 
-/// Between questions while a server of the upstream is out, if the interval isn't shorter anyway.
+/// Between questions while a server of the upstream is out or about to be, if the interval isn't shorter anyway.
 const WHILE_SICK: Duration = Duration::from_millis(500);
 
 /// Checks for ever, all servers of the upstream at once.
@@ -20,20 +24,20 @@ pub(crate) async fn watch(upstream: Arc<str>, check: Health, directory: Arc<Dire
         tracing::error!(upstream = &*upstream, path = check.path, "the health path is no path");
         return;
     };
+    // Answers that contradict what is known of a server, in a row.
+    let streaks: Rc<RefCell<HashMap<SocketAddr, u32>>> = Rc::default();
     loop {
         let asked: Vec<_> = directory
             .known()
             .iter()
             .cloned()
             .map(|known| {
-                let (uri, limit, upstream) = (uri.clone(), check.timeout, upstream.clone());
+                let (uri, check, upstream) = (uri.clone(), check.clone(), upstream.clone());
+                let streaks = streaks.clone();
                 tokio::task::spawn_local(async move {
-                    let outcome = tokio::time::timeout(limit, ask(&known, uri)).await;
-                    judge(
-                        &upstream,
-                        &known,
-                        outcome.unwrap_or_else(|_| Err("no answer in time".into())),
-                    );
+                    let outcome = tokio::time::timeout(check.timeout, ask(&known, uri)).await;
+                    let outcome = outcome.unwrap_or_else(|_| Err("no answer in time".into()));
+                    judge(&upstream, &check, &known, &mut streaks.borrow_mut(), outcome);
                 })
             })
             .collect();
@@ -41,14 +45,34 @@ pub(crate) async fn watch(upstream: Arc<str>, check: Health, directory: Arc<Dire
             let _ = one.await;
         }
         // A restarted server is back in a moment, and until the next question nobody gets through to it.
-        let sick = directory.known().iter().any(|known| !known.is_healthy());
+        let known = directory.known();
+        streaks.borrow_mut().retain(|addr, _| known.iter().any(|known| known.addr == *addr));
+        let sick = known.iter().any(|known| !known.is_healthy()) || !streaks.borrow().is_empty();
         let pause = if sick { check.interval.min(WHILE_SICK) } else { check.interval };
         tokio::time::sleep(pause).await;
     }
 }
 
-fn judge(upstream: &str, known: &Known, outcome: Result<(), String>) {
-    let changed = known.set_healthy(outcome.is_ok());
+/// Changes what is known of a server once enough answers in a row say so.
+fn judge(
+    upstream: &str,
+    check: &Health,
+    known: &Known,
+    streaks: &mut HashMap<SocketAddr, u32>,
+    outcome: Result<(), String>,
+) {
+    let well = outcome.is_ok();
+    if well == known.is_healthy() {
+        streaks.remove(&known.addr);
+        return;
+    }
+    let streak = streaks.entry(known.addr).or_default();
+    *streak += 1;
+    if *streak < if well { check.healthy_after } else { check.unhealthy_after } {
+        return;
+    }
+    streaks.remove(&known.addr);
+    let changed = known.set_healthy(well);
     match outcome {
         Ok(()) if changed => tracing::info!(upstream, addr = %known.addr, "healthy again"),
         Err(reason) if changed => {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::balance::{self, Server as _, Standing, UNIT, fingerprint};
+use crate::config::Eject;
 use crate::link::Link;
 use crate::resolve::Known;
 use crate::watch::{millis, now_ms};
@@ -38,6 +39,8 @@ pub(crate) struct Endpoint {
     open: Cell<usize>,
     in_use: Cell<usize>,
     cool_until: Cell<u64>,
+    /// Failures in a row, and when the first of them was.
+    failures: Cell<(u32, u64)>,
     retired: Cell<bool>,
     limits: Limits,
 }
@@ -51,6 +54,8 @@ pub(crate) struct Limits {
     pub(crate) idle_ms: u64,
     /// Longest wait for a connection.
     pub(crate) connect: Duration,
+    /// How long the share of a server grows that is well again; 0: not at all.
+    pub(crate) slow_start_ms: u64,
 }
 
 struct Idle {
@@ -84,6 +89,7 @@ impl Endpoint {
             open: Cell::new(0),
             in_use: Cell::new(0),
             cool_until: Cell::new(0),
+            failures: Cell::new((0, 0)),
             retired: Cell::new(false),
             limits,
         }
@@ -99,6 +105,9 @@ impl Endpoint {
         if !self.known.is_healthy() {
             return None;
         }
+        if self.known.is_ejected(now_ms()) {
+            return Some(Standing::Ejected);
+        }
         let refused = now_ms() < self.cool_until.get();
         Some(match (refused, self.known.backup) {
             (false, false) => Standing::Ready,
@@ -106,6 +115,28 @@ impl Endpoint {
             (true, false) => Standing::Refused,
             (true, true) => Standing::BackupRefused,
         })
+    }
+
+    /// Notes how a request went. Gives whether it was one failure too many.
+    pub(crate) fn judge(&self, well: bool, rule: &Eject) -> bool {
+        if well {
+            self.failures.set((0, 0));
+            return false;
+        }
+        let now = now_ms();
+        let (mut count, mut first) = self.failures.get();
+        if count == 0 || now.saturating_sub(first) > millis(rule.within) {
+            (count, first) = (0, now);
+        }
+        count += 1;
+        let enough = count >= rule.failures;
+        self.failures.set(if enough { (0, 0) } else { (count, first) });
+        enough
+    }
+
+    /// The server as all workers know it.
+    pub(crate) fn known(&self) -> &Arc<Known> {
+        &self.known
     }
 
     /// Takes a response time into the average.
@@ -184,7 +215,14 @@ impl Endpoint {
 
 impl balance::Server for Endpoint {
     fn share(&self) -> u32 {
-        self.known.weight * UNIT
+        let whole = self.known.weight * UNIT;
+        if self.limits.slow_start_ms == 0 {
+            return whole;
+        }
+        match self.known.well_since() {
+            None => whole,
+            Some(since) => grown(whole, now_ms().saturating_sub(since), self.limits.slow_start_ms),
+        }
     }
 
     fn in_use(&self) -> usize {
@@ -204,6 +242,15 @@ impl balance::Server for Endpoint {
     fn credit(&self) -> &Cell<i64> {
         &self.credit
     }
+}
+
+/// What a server that is well again for so long gets of its share: it grows evenly, and is never nothing.
+fn grown(whole: u32, age_ms: u64, full_after_ms: u64) -> u32 {
+    if age_ms >= full_after_ms {
+        return whole;
+    }
+    let part = u64::from(whole) * age_ms / full_after_ms;
+    u32::try_from(part).unwrap_or(whole).max(1)
 }
 
 /// One of the open connections that an endpoint may have, until the connection exists.
@@ -294,6 +341,22 @@ impl Limits {
             connections: upstream.max_connections.div_ceil(workers.max(1)).max(1),
             idle_ms: millis(upstream.idle_timeout),
             connect: upstream.connect_timeout,
+            slow_start_ms: millis(upstream.slow_start),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_of_a_server_that_is_back_grows_evenly() {
+        for (age, share) in
+            [(0, 1), (1_000, 25), (5_000, 128), (9_999, 255), (10_000, 256), (99_999, 256)]
+        {
+            assert_eq!(grown(256, age, 10_000), share, "after {age} ms");
+        }
+        assert_eq!(grown(UNIT * 1000, 5_000, 10_000), UNIT * 500);
     }
 }

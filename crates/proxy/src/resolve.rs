@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::config::{Member, Upstream};
+use crate::config::{Eject, Member, Upstream};
+use crate::watch::{clock, millis};
 
 /// Longest wait for the system's resolver.
 const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
@@ -26,12 +27,23 @@ pub(crate) struct Known {
     pub(crate) backup: bool,
     healthy: AtomicBool,
     gone: AtomicBool,
+    /// Until when it is left out because requests to it failed, and since when it is well again, by the
+    /// [`clock`]; 0: never.
+    ejected_until: AtomicU64,
+    well_since: AtomicU64,
 }
 
 impl Known {
     fn new(Found { addr, backup, weight }: Found) -> Arc<Self> {
-        let (healthy, gone) = (AtomicBool::new(true), AtomicBool::new(false));
-        Arc::new(Self { addr, weight, backup, healthy, gone })
+        Arc::new(Self {
+            addr,
+            weight,
+            backup,
+            healthy: AtomicBool::new(true),
+            gone: AtomicBool::new(false),
+            ejected_until: AtomicU64::new(0),
+            well_since: AtomicU64::new(0),
+        })
     }
 
     fn found(&self) -> Found {
@@ -48,9 +60,23 @@ impl Known {
         self.gone.load(Ordering::Relaxed)
     }
 
-    /// Notes the result of a health check; gives whether it changed.
+    /// Notes what the health checks say; gives whether it changed.
     pub(crate) fn set_healthy(&self, healthy: bool) -> bool {
-        self.healthy.swap(healthy, Ordering::Relaxed) != healthy
+        let changed = self.healthy.swap(healthy, Ordering::Relaxed) != healthy;
+        if changed && healthy {
+            self.well_since.store(clock(), Ordering::Relaxed);
+        }
+        changed
+    }
+
+    /// Whether it is left out because requests to it failed.
+    pub(crate) fn is_ejected(&self, now_ms: u64) -> bool {
+        now_ms < self.ejected_until.load(Ordering::Relaxed)
+    }
+
+    /// Since when it is well again; `None` if it always was.
+    pub(crate) fn well_since(&self) -> Option<u64> {
+        Some(self.well_since.load(Ordering::Relaxed)).filter(|since| *since > 0)
     }
 }
 
@@ -104,6 +130,21 @@ impl Directory {
     /// The addresses.
     pub(crate) fn known(&self) -> Arc<[Arc<Known>]> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Leaves a server out for a while, unless too many are already. Gives whether it is out now.
+    pub(crate) fn eject(&self, server: &Known, rule: &Eject) -> bool {
+        // Locked, so that workers can't eject one each at the same time.
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = clock();
+        let out = known.iter().filter(|one| one.is_ejected(now)).count();
+        if !server.is_ejected(now) && out + 1 > known.len() * usize::from(rule.at_most) / 100 {
+            return false;
+        }
+        let until = now.saturating_add(millis(rule.duration));
+        server.ejected_until.store(until, Ordering::Relaxed);
+        server.well_since.store(until, Ordering::Relaxed);
+        true
     }
 
     /// Replaces the addresses; those that stay keep their state. Gives whether anything changed.
@@ -254,6 +295,22 @@ mod tests {
         let version = directory.version();
         assert!(!directory.publish(vec![at("10.0.0.1:80")]));
         assert_eq!(directory.version(), version);
+    }
+
+    #[test]
+    fn no_more_servers_are_ejected_than_allowed() {
+        let rule = |at_most| Eject { at_most, ..Eject::default() };
+        for (servers, at_most, ejected) in
+            [(1, 50, 0), (2, 50, 1), (3, 50, 1), (4, 50, 2), (4, 0, 0), (3, 100, 3)]
+        {
+            let directory = Directory::new(&[]);
+            directory.publish((1..=servers).map(|one| at(&format!("10.0.0.{one}:80"))).collect());
+            let known = directory.known();
+            let out = known.iter().filter(|one| directory.eject(one, &rule(at_most))).count();
+            assert_eq!(out, ejected, "{servers} servers, {at_most} %");
+            assert_eq!(known.iter().filter(|one| one.is_ejected(clock())).count(), ejected);
+            assert!(known.iter().all(|one| one.is_healthy()), "the health check has its own word");
+        }
     }
 
     #[test]

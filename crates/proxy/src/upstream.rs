@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::HeaderValue;
 use http::header::HeaderMap;
+use http::{HeaderValue, StatusCode};
 
 use crate::balance::{self, Dice, Key};
 use crate::config::{self, Policy};
@@ -91,8 +91,12 @@ impl Upstream {
             match endpoint.connect().await {
                 Ok(lease) => return Ok(lease),
                 Err(NoLink::Full) => tried.full = true,
-                Err(NoLink::TimedOut) => tried.timed_out = true,
+                Err(NoLink::TimedOut) => {
+                    self.judge(&endpoint, false);
+                    tried.timed_out = true;
+                }
                 Err(NoLink::Refused(error)) => {
+                    self.judge(&endpoint, false);
                     let (upstream, addr) = (&*self.config.name, endpoint.addr);
                     tracing::debug!(upstream, %addr, %error, "no connection");
                 }
@@ -121,6 +125,27 @@ impl Upstream {
     /// What decides where a request goes if that is decided by hashing.
     pub(crate) fn key(&self, client: &HeaderValue, headers: &HeaderMap) -> Key {
         Key::of(&self.config.policy, client, headers)
+    }
+
+    /// Notes how a request to a server went; after too many failures in a row it is left out for a while.
+    pub(crate) fn judge(&self, endpoint: &Endpoint, well: bool) {
+        let Some(rule) = &self.config.eject else { return };
+        if endpoint.judge(well, rule) && self.directory.eject(endpoint.known(), rule) {
+            tracing::warn!(
+                upstream = &*self.config.name,
+                addr = %endpoint.addr,
+                failures = rule.failures,
+                seconds = rule.duration.as_secs_f32(),
+                "requests fail: ejected for a while"
+            );
+        }
+    }
+
+    /// Notes the status of an answer.
+    pub(crate) fn judge_status(&self, endpoint: &Endpoint, status: StatusCode) {
+        if let Some(rule) = &self.config.eject {
+            self.judge(endpoint, !rule.statuses.contains(&status.as_u16()));
+        }
     }
 
     /// Whether response times are worth a measurement.

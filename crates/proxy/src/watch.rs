@@ -8,6 +8,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::LazyLock;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -21,9 +22,18 @@ thread_local! {
     static NOW: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Milliseconds since the worker started, at most one tick old: for everything that may be coarse.
+/// When time began for this process; all threads count from there.
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Milliseconds since time began, at most one tick old: for everything that may be coarse. Only workers
+/// have it; other threads ask the [`clock`].
 pub(crate) fn now_ms() -> u64 {
     NOW.get()
+}
+
+/// The same to the millisecond, from the system's clock.
+pub(crate) fn clock() -> u64 {
+    millis(EPOCH.elapsed())
 }
 
 /// Milliseconds of a limit, as deadlines count.
@@ -126,18 +136,13 @@ impl Watch {
 /// All watches of a worker.
 #[derive(Debug)]
 pub(crate) struct Watches {
-    started: Instant,
     open: RefCell<Vec<Rc<Watch>>>,
     draining: Rc<Cell<Drain>>,
 }
 
 impl Watches {
     pub(crate) fn new() -> Self {
-        Self {
-            started: Instant::now(),
-            open: RefCell::default(),
-            draining: Rc::new(Cell::new(Drain::No)),
-        }
+        Self { open: RefCell::default(), draining: Rc::new(Cell::new(Drain::No)) }
     }
 
     /// A watch for a new connection, whose first head is awaited from now on.
@@ -175,7 +180,7 @@ impl Watches {
 
     /// Moves the clock on and wakes whoever is late.
     pub(crate) fn sweep(&self) {
-        NOW.set(millis(self.started.elapsed()));
+        NOW.set(clock());
         for watch in &*self.open.borrow() {
             if watch.expired() {
                 watch.wake();

@@ -123,10 +123,17 @@ impl Gate {
             let reused = lease.is_reused();
             let never = |_: &mut std::task::Context<'_>| std::task::Poll::<()>::Pending;
             match lease.send(&mut Some(request), never).await {
-                Ok(response) => return Ok((response, lease)),
+                Ok(response) => {
+                    upstream.judge_status(lease.endpoint(), response.status());
+                    return Ok((response, lease));
+                }
                 Err(_) if reused => {}
-                Err(SendError::Unsent) => tried.note(lease.endpoint().addr),
+                Err(SendError::Unsent) => {
+                    upstream.judge(lease.endpoint(), false);
+                    tried.note(lease.endpoint().addr);
+                }
                 Err(SendError::Broken { .. } | SendError::Stopped(())) => {
+                    upstream.judge(lease.endpoint(), false);
                     return Err("the connection broke off");
                 }
             }

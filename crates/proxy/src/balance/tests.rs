@@ -222,11 +222,16 @@ proptest! {
 
     #[test]
     fn worse_servers_are_used_only_when_no_better_one_is_there(
-        standings in proptest::collection::vec(proptest::option::of(0_usize..4), 1..6),
+        standings in proptest::collection::vec(proptest::option::of(0_usize..5), 1..6),
         number in any::<u64>(),
     ) {
-        const ALL: [Standing; 4] =
-            [Standing::Ready, Standing::Backup, Standing::Refused, Standing::BackupRefused];
+        const ALL: [Standing; 5] = [
+            Standing::Ready,
+            Standing::Backup,
+            Standing::Refused,
+            Standing::BackupRefused,
+            Standing::Ejected,
+        ];
         let mut servers = servers(&vec![1; standings.len()]);
         for (server, standing) in servers.iter_mut().zip(&standings) {
             server.standing = standing.map(|at| ALL[at]);

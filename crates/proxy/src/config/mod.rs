@@ -143,6 +143,10 @@ pub struct Upstream {
     pub tunnel_idle: Duration,
     /// Active health check; absent: a server is judged by its answers alone.
     pub health: Option<Health>,
+    /// When a server is left out because requests to it fail; absent: never.
+    pub eject: Option<Eject>,
+    /// How long the share of a server grows that is well again; zero: it has its whole share at once.
+    pub slow_start: Duration,
 }
 
 /// A server of an upstream.
@@ -200,6 +204,37 @@ pub struct Health {
     pub interval: Duration,
     /// Longest wait for an answer.
     pub timeout: Duration,
+    /// So many bad answers in a row take a server out.
+    pub unhealthy_after: u32,
+    /// So many good ones in a row put it back.
+    pub healthy_after: u32,
+}
+
+/// When a server is left out because requests to it fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Eject {
+    /// So many failures in a row, as one worker sees them, are too many ...
+    pub failures: u32,
+    /// ... if they happen in this time.
+    pub within: Duration,
+    /// How long it is left out.
+    pub duration: Duration,
+    /// The part of an upstream's servers that may be left out at the same time, in percent.
+    pub at_most: u8,
+    /// Answers that count as failures, besides connections that fail and answers that don't come.
+    pub statuses: Vec<u16>,
+}
+
+impl Default for Eject {
+    fn default() -> Self {
+        Self {
+            failures: 5,
+            within: Duration::from_secs(10),
+            duration: Duration::from_secs(10),
+            at_most: 50,
+            statuses: vec![502, 503, 504],
+        }
+    }
 }
 
 impl Config {

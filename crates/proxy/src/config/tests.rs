@@ -195,6 +195,38 @@ fn servers_have_weights_and_backups() {
 }
 
 #[test]
+fn a_server_that_fails_may_be_left_out() {
+    let with = |lines: &str| SMALL.replace("[[hosts]]", &format!("{lines}\n[[hosts]]"));
+    assert_eq!(parse(SMALL).unwrap().config.upstreams[0].eject, None);
+    let web = &parse(&with("eject = {}\nslow_start = \"20s\"")).unwrap().config.upstreams[0];
+    assert_eq!((web.eject.as_ref(), web.slow_start.as_secs()), (Some(&Eject::default()), 20));
+    let all = "eject = { failures = 3, within = \"1s\", for = \"2s\", at_most = \"34%\", statuses = [500] }";
+    let (second, two) = (Duration::from_secs(1), Duration::from_secs(2));
+    assert_eq!(
+        parse(&with(all)).unwrap().config.upstreams[0].eject,
+        Some(Eject {
+            failures: 3,
+            within: second,
+            duration: two,
+            at_most: 34,
+            statuses: vec![500]
+        })
+    );
+    for (from, to, want) in [
+        ("\"34%\"", "\"34\"", "key `upstreams.web.eject.at_most`: \"34\" is not a part of a whole"),
+        ("[500]", "[200]", "200 is out of range; the range is 400 to 599"),
+        ("failures = 3", "failures = 0", "0 is out of range"),
+        ("\"2s\"", "\"0s\"", "the duration is zero"),
+    ] {
+        let error = errors(&with(&all.replace(from, to)));
+        assert!(error.contains(want), "{error}\n{want}");
+    }
+    let health = "health = { path = \"/h\", unhealthy_after = 3, healthy_after = 2 }";
+    let health = parse(&with(health)).unwrap().config.upstreams[0].health.clone().unwrap();
+    assert_eq!((health.unhealthy_after, health.healthy_after), (3, 2));
+}
+
+#[test]
 fn a_host_can_be_named_once() {
     let text = format!(
         "{SMALL}[[hosts]]\nnames = [\"*\"]\n[[hosts.routes]]\npath = \"/\"\nupstream = \"web\"\n"
@@ -308,11 +340,12 @@ fn the_commented_keys_of_the_committed_file_are_the_defaults() {
     let uncommented: String = COMMITTED
         .lines()
         .map(|line| match line.strip_prefix('#') {
-            // `workers` and `health` show examples.
+            // `workers`, `health` and `eject` show examples.
             Some(rest)
                 if rest.starts_with(|c: char| c.is_ascii_lowercase())
                     && !rest.starts_with("workers")
-                    && !rest.starts_with("health") =>
+                    && !rest.starts_with("health")
+                    && !rest.starts_with("eject") =>
             {
                 rest
             }
@@ -347,6 +380,7 @@ fn every_key_is_in_the_reference_and_the_reference_has_no_other() {
         "[upstreams.a]\nzz = 1",
         "[upstreams.a]\nservers = [{ zz = 1 }]",
         "[upstreams.a]\nservers = []\nhealth = { zz = 1 }",
+        "[upstreams.a]\nservers = []\neject = { zz = 1 }",
         "[[hosts]]\nzz = 1",
         "[[hosts]]\nnames = []\nroutes = [{ zz = 1 }]",
     ] {

@@ -62,6 +62,18 @@ pub(super) fn size(text: &str) -> Result<u64, Complaint> {
     }
 }
 
+/// `50%`.
+pub(super) fn percent(text: &str) -> Result<u8, Complaint> {
+    let number = text.strip_suffix('%').and_then(|number| number.trim_end().parse::<u8>().ok());
+    match number {
+        Some(number @ 0..=100) => Ok(number),
+        _ => complain(
+            format!("\"{text}\" is not a part of a whole"),
+            "write a whole number from 0 to 100 and %, such as \"50%\"",
+        ),
+    }
+}
+
 /// `name:port`, `127.0.0.1:port` or `[::1]:port`.
 pub(super) fn endpoint(text: &str) -> Result<Endpoint, Complaint> {
     let remedy = "write host:port without a scheme, such as \"backend:9000\", \"127.0.0.1:9000\" or \"[::1]:9000\"";
@@ -253,6 +265,14 @@ mod tests {
         }
         for text in ["", "64k", "64KB", "-1", "99999999999999999GiB"] {
             assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn parts_are_percentages() {
+        assert_eq!([percent("0%"), percent("50 %"), percent("100%")], [Ok(0), Ok(50), Ok(100)]);
+        for text in ["", "%", "50", "101%", "-1%", "1.5%", "300%"] {
+            assert!(percent(text).is_err(), "{text}");
         }
     }
 

@@ -67,6 +67,8 @@ pub(super) struct UpstreamSection {
     pub(super) max_connections: Option<Spanned<Amount>>,
     pub(super) tunnel_idle: Option<Text>,
     pub(super) health: Option<HealthSection>,
+    pub(super) eject: Option<EjectSection>,
+    pub(super) slow_start: Option<Text>,
 }
 
 /// A server: its address, or a table with the address and more.
@@ -112,6 +114,19 @@ pub(super) struct HealthSection {
     pub(super) path: Text,
     pub(super) interval: Option<Text>,
     pub(super) timeout: Option<Text>,
+    pub(super) unhealthy_after: Option<Spanned<Amount>>,
+    pub(super) healthy_after: Option<Spanned<Amount>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EjectSection {
+    pub(super) failures: Option<Spanned<Amount>>,
+    pub(super) within: Option<Text>,
+    #[serde(rename = "for")]
+    pub(super) duration: Option<Text>,
+    pub(super) at_most: Option<Text>,
+    pub(super) statuses: Option<Vec<Spanned<Amount>>>,
 }
 
 #[derive(Debug, Deserialize)]

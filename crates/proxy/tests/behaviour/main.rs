@@ -10,6 +10,7 @@
 mod access_log;
 mod auth;
 mod balance;
+mod ejection;
 mod faults;
 mod forwarding;
 mod paths;

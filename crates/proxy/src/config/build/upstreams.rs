@@ -1,14 +1,17 @@
 //! Upstreams and their servers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use toml::Spanned;
 
 use super::words::{hash_by, policy};
 use super::{Builder, SECOND};
 use crate::config::values;
-use crate::config::written::{HealthSection, ServerEntry, ServerTable, Text, UpstreamSection};
-use crate::config::{HashBy, Health, Member, Policy, Upstream};
+use crate::config::written::{
+    Amount, EjectSection, HealthSection, ServerEntry, ServerTable, Text, UpstreamSection,
+};
+use crate::config::{Eject, HashBy, Health, Member, Policy, Upstream};
 
 /// The greatest weight: enough for any relation that is meant.
 const HEAVIEST: u64 = 1000;
@@ -16,6 +19,7 @@ const HEAVIEST: u64 = 1000;
 impl Builder<'_> {
     pub(super) fn upstream(&mut self, name: Arc<str>, section: UpstreamSection) -> Upstream {
         let health = section.health.map(|health| self.health(health));
+        let eject = section.eject.map(|eject| self.eject(eject));
         Upstream {
             name,
             servers: self.servers(section.servers),
@@ -28,6 +32,8 @@ impl Builder<'_> {
             max_connections: self.count(section.max_connections, 16_384, 10_000_000),
             tunnel_idle: self.duration(section.tunnel_idle, 3600 * SECOND),
             health,
+            eject,
+            slow_start: self.any_duration(section.slow_start, Duration::ZERO),
         }
     }
 
@@ -85,11 +91,35 @@ impl Builder<'_> {
             path: self.read(&section.path, values::own_path).unwrap_or_default(),
             interval: self.duration(section.interval, 5 * SECOND),
             timeout: self.duration(section.timeout, 2 * SECOND),
+            unhealthy_after: self.few(section.unhealthy_after, 1),
+            healthy_after: self.few(section.healthy_after, 1),
         };
         if health.timeout > health.interval {
             let remedy = "make the timeout the shorter one";
             self.warn(path_at, "the timeout is longer than the interval between checks", remedy);
         }
         health
+    }
+
+    fn eject(&mut self, section: EjectSection) -> Eject {
+        let default = Eject::default();
+        let at_most = section.at_most.and_then(|text| self.read(&text, values::percent));
+        let statuses = section.statuses.map(|list| {
+            list.into_iter()
+                .filter_map(|status| u16::try_from(self.amount(Some(status), 502, 400..=599)).ok())
+                .collect()
+        });
+        Eject {
+            failures: self.few(section.failures, default.failures),
+            within: self.duration(section.within, default.within),
+            duration: self.duration(section.duration, default.duration),
+            at_most: at_most.unwrap_or(default.at_most),
+            statuses: statuses.unwrap_or(default.statuses),
+        }
+    }
+
+    /// A number of times.
+    fn few(&mut self, amount: Option<Spanned<Amount>>, default: u32) -> u32 {
+        u32::try_from(self.amount(amount, u64::from(default), 1..=1000)).unwrap_or(default)
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum Failure {
     Rejected(Refused),
     /// No host or path of the configuration matches.
     NoRoute,
+    /// The route doesn't serve this method.
+    MethodNotAllowed { allow: HeaderValue },
     /// Another site's page sent it.
     CrossSite,
     /// A session is needed.
@@ -79,6 +81,9 @@ impl Failure {
         match self {
             Self::Rejected(refused) => Row(refused.status, refused.class, None),
             Self::NoRoute => Row(StatusCode::NOT_FOUND, "no_route", None),
+            Self::MethodNotAllowed { .. } => {
+                Row(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", None)
+            }
             Self::CrossSite => Row(StatusCode::FORBIDDEN, "cross_site", None),
             Self::Unauthenticated => Row(StatusCode::UNAUTHORIZED, "unauthenticated", None),
             Self::Forbidden => Row(StatusCode::FORBIDDEN, "forbidden", None),
@@ -125,6 +130,9 @@ impl Failure {
         match self {
             Self::Rejected(refused) => refused.message.clone().into_owned(),
             Self::NoRoute => "no route of this proxy matches this host and path".into(),
+            Self::MethodNotAllowed { allow } => {
+                format!("this path serves {}", allow.to_str().unwrap_or_default())
+            }
             Self::CrossSite => {
                 "a page of another site may not make this call with your session".into()
             }
@@ -181,8 +189,14 @@ impl Failure {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if status == StatusCode::METHOD_NOT_ALLOWED {
-            let allowed = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-            headers.insert(ALLOW, HeaderValue::from_static(allowed));
+            let anywhere = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+            headers.insert(
+                ALLOW,
+                match self {
+                    Self::MethodNotAllowed { allow } => allow.clone(),
+                    _ => HeaderValue::from_static(anywhere),
+                },
+            );
         }
         if self.ends_connection() {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -274,6 +288,11 @@ mod tests {
         let upstream: Arc<str> = "chat".into();
         let table = [
             (Failure::NoRoute, 404, "no_route"),
+            (
+                Failure::MethodNotAllowed { allow: HeaderValue::from_static("GET") },
+                405,
+                "method_not_allowed",
+            ),
             (Failure::CrossSite, 403, "cross_site"),
             (Failure::Unauthenticated, 401, "unauthenticated"),
             (Failure::Forbidden, 403, "forbidden"),

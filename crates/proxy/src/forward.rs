@@ -1,10 +1,12 @@
 //! One request through the proxy. Read this first:
 //!
 //! 1. [`Target::parse`]: one host and one canonical path, or 400.
-//! 2. The route by host and path, or 404; the declared length of the body against its limit, or 413.
+//! 2. The route by host and path, or 404; its methods, or 405; the declared length of the body against its
+//!    limit, or 413.
 //! 3. A protected route: not from another site's page (403), and who it is ([`crate::auth`]).
+//!    A route that answers by itself does so now.
 //! 4. [`Rules::prepare_request`](crate::headers::Rules::prepare_request): hop-by-hop headers and forged
-//!    identities go, ours are set.
+//!    identities go, ours are set. What the route changes is changed after that.
 //! 5. [`send`]: to one server after the other until one takes it; the answer's head comes back.
 //! 6. The answer's body is passed on piece by piece ([`ProxyBody`]); dropping it ends the request.
 //!
@@ -30,19 +32,22 @@ use crate::headers::{self, Client};
 use crate::link::SendError;
 use crate::log::Record;
 use crate::pool::Lease;
-use crate::routes::{AuthRule, Route};
+use crate::route::{Action, AuthRule};
 use crate::site::Site;
 use crate::target::Target;
 use crate::upgrade::{self, Tunnel};
-use crate::upstream::{Tried, Upstream};
+use crate::upstream::Tried;
 use crate::watch::{Phase, Watch, millis};
 use crate::worker::Worker;
 
 mod admit;
+mod local;
 mod retries;
+mod way;
 
 use admit::{Admitted, Passport, admit};
 pub(crate) use retries::Retries;
+use way::Way;
 
 /// A client's connection, as its requests see it.
 pub(crate) struct Visit {
@@ -67,8 +72,8 @@ const DISCARD_BYTES: u64 = 256 * 1024;
 enum Answer {
     /// From the upstream.
     Relay(Response<Relay>),
-    /// A redirect to the login page.
-    Local(Response<()>),
+    /// The proxy's own: a redirect, or what the route says.
+    Local(Response<bytes::Bytes>),
     /// The upstream agreed to become a tunnel.
     Switch(Response<Tunnel>),
 }
@@ -113,7 +118,7 @@ async fn answer(
         Ok(Answer::Local(mut response)) => {
             let drained = Box::pin(discard(body.take(), expects)).await;
             finish_local(&mut response, &mut record, drained);
-            response.map(|()| ProxyBody::full(bytes::Bytes::new(), Some(record)))
+            response.map(|body| ProxyBody::full(body, Some(record)))
         }
         Err(failure) => {
             let drained =
@@ -135,6 +140,12 @@ async fn serve(
         .map_err(Failure::Rejected)?;
     let route = site.config.routes.find(&target.host, &target.path).ok_or(Failure::NoRoute)?;
     record.routed(site, route);
+    if let Some(methods) = &route.methods
+        && !methods.contains(&parts.method)
+    {
+        return Err(Failure::MethodNotAllowed { allow: methods.allow().clone() });
+    }
+    let has_host = !target.host.is_empty();
     target.rewrite().apply(&mut parts.uri, &mut parts.headers);
     let upgrade = match headers::upgrade_of(parts) {
         headers::Upgrade::None => false,
@@ -154,6 +165,12 @@ async fn serve(
             Admitted::Redirect(response) => return Ok(Answer::Local(response)),
         },
     };
+    let forward = match &route.action {
+        Action::Forward(forward) => forward,
+        Action::Answer(own) => {
+            return local::answer(route, own, visit, parts, has_host, passport).map(Answer::Local);
+        }
+    };
     let client_version = std::mem::replace(&mut parts.version, Version::HTTP_11);
     site.rules
         .prepare_request(
@@ -169,30 +186,35 @@ async fn serve(
         parts.headers.remove(http::header::AUTHORIZATION);
         parts.headers.insert(gate.config().identity_header.clone(), identity);
     }
+    way::change(parts, forward)?;
     parts.extensions.clear();
-    let upstream = site.upstreams.get(route.upstream).ok_or(Failure::NoRoute)?;
-    let body = RequestBody::of(body, visit, site, route, record);
+    let way = Way::of(site, route, forward)?;
+    let body = RequestBody::of(body, visit, site, &way, record);
     let parts = std::mem::replace(parts, Request::new(()).into_parts().0);
     let mut request = Some(Request::from_parts(parts, body));
-    let (mut response, lease) = send(visit, upstream, route, &mut request, record).await?;
+    let (mut response, lease) = send(visit, &way, &mut request, record).await?;
+    let upstream = &way.upstream.config;
     let switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     if switching && !(upgrade && upgrade::is_websocket(response.headers())) {
-        return Err(Failure::BadSwitch { upstream: upstream.config.name.clone() });
+        return Err(Failure::BadSwitch { upstream: upstream.name.clone() });
     }
     site.rules.prepare_response(response.headers_mut(), switching);
+    if let Some(edits) = &route.response_headers {
+        edits.apply(response.headers_mut());
+    }
     for cookie in passport.set_cookie {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     // hyper answers in the version the client speaks.
     *response.version_mut() = Version::HTTP_11;
     if switching {
-        return match Tunnel::new(lease, upstream.config.tunnel_idle) {
+        return match Tunnel::new(lease, upstream.tunnel_idle) {
             Some(tunnel) => Ok(Answer::Switch(response.map(|_| tunnel))),
-            None => Err(Failure::BadSwitch { upstream: upstream.config.name.clone() }),
+            None => Err(Failure::BadSwitch { upstream: upstream.name.clone() }),
         };
     }
     let live = is_live(response.headers());
-    let idle_ms = (!live).then(|| millis(route.body_idle_timeout));
+    let idle_ms = (!live).then_some(way.idle_ms);
     match idle_ms {
         Some(idle_ms) => visit.watch.due_in(idle_ms),
         None => visit.watch.never(),
@@ -206,7 +228,7 @@ impl RequestBody {
         body: &mut Option<Incoming>,
         visit: &Visit,
         site: &Site,
-        route: &Route,
+        way: &Way<'_>,
         record: &mut Record,
     ) -> Self {
         match body.take() {
@@ -215,9 +237,9 @@ impl RequestBody {
                     bytes: Cell::new(0),
                     state: Cell::new(UploadState::Upstream),
                     answered: Cell::new(false),
-                    limit: route.max_body,
+                    limit: way.max_body,
                     client_ms: millis(site.config.server.body_idle_timeout),
-                    upstream_ms: millis(route.response_timeout),
+                    upstream_ms: way.response_ms,
                     watch: visit.watch.clone(),
                 });
                 record.uploads(&upload);
@@ -242,15 +264,14 @@ impl RequestBody {
 ///   requests fare so.
 async fn send(
     visit: &Visit,
-    upstream: &Upstream,
-    route: &Route,
+    way: &Way<'_>,
     request: &mut Option<Request<RequestBody>>,
     record: &mut Record,
 ) -> Result<(Response<Incoming>, Lease), Failure> {
     let upload = request.as_ref().and_then(|request| request.body().upload());
     let idempotent = request.as_ref().is_some_and(|request| request.method().is_idempotent());
     let repeatable = upload.is_none() && idempotent;
-    let response_ms = millis(route.response_timeout);
+    let Way { upstream, max_body, response_ms, .. } = *way;
     visit.worker.retries.earn();
     let key = request.as_ref().map(|it| upstream.key(visit.client.address(), it.headers()));
     let mut tried = Tried::new(key.unwrap_or_default());
@@ -308,7 +329,7 @@ async fn send(
             }
             Err(SendError::Broken { error, answered }) => match state {
                 Some(UploadState::TooLarge) => {
-                    return Err(Failure::BodyTooLarge { limit: route.max_body.unwrap_or(0) });
+                    return Err(Failure::BodyTooLarge { limit: max_body.unwrap_or(0) });
                 }
                 Some(UploadState::Broken) => return Err(Failure::ClientBroke),
                 _ => {

@@ -28,6 +28,8 @@ const PSEUDONYM: &str = "hybrid-chat";
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// Tells an upstream which part of the path it doesn't see.
+pub(crate) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Which headers are ours; made once a configuration.
@@ -185,6 +187,11 @@ impl Rules {
             return Fate::Drop;
         }
         fate
+    }
+
+    /// Whether nobody but the proxy may set a header, in any spelling.
+    pub(crate) fn reserves(&self, name: &str) -> bool {
+        self.is_reserved(&name.to_ascii_lowercase())
     }
 
     /// Whether a name, punctuation aside, spells one that only the proxy sets.

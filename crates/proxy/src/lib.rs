@@ -8,6 +8,7 @@
 //! What is decided about a request; pure:
 //! - [`target`]: its host and path, in one canonical form.
 //! - [`routes`]: host and path to route.
+//! - [`route`]: what one route asks of a request, and what becomes of it.
 //! - [`headers`]: what is taken out and put in on the way through.
 //!
 //! What moves it:
@@ -45,6 +46,7 @@ pub mod log;
 mod plan;
 mod pool;
 mod resolve;
+pub mod route;
 pub mod routes;
 pub mod server;
 mod site;

@@ -19,7 +19,7 @@ use crate::body::Upload;
 use crate::config;
 use crate::error::late;
 use crate::pool::Endpoint;
-use crate::routes::Route;
+use crate::route::Route;
 use crate::site::{RouteBook, Site};
 use crate::stats::Stats;
 use crate::upstream::Upstream;

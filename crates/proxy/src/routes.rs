@@ -12,41 +12,9 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::Arc;
-use std::time::Duration;
 
+use crate::route::Route;
 use crate::target::normal_host;
-
-/// What a route asks of its callers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AuthRule {
-    /// A session is needed; without one the request goes no further.
-    Required,
-    /// The identity is added when there is a session; without one the request goes on as it is.
-    Optional,
-    /// Nobody is asked. The identity header is still deleted.
-    #[default]
-    None,
-}
-
-/// Where the requests of one host and path go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
-    /// Position among all routes of the configuration, for counters.
-    pub index: usize,
-    /// The path as configured: `/hello` (exact) or `/chat/*` (prefix).
-    pub path: Arc<str>,
-    /// Position in [`Config::upstreams`](crate::config::Config::upstreams).
-    pub upstream: usize,
-    /// Who may pass.
-    pub auth: AuthRule,
-    /// Longest request body in bytes; `None`: no limit.
-    pub max_body: Option<u64>,
-    /// Longest wait for the response head; the upstream's setting unless the route has its own.
-    pub response_timeout: Duration,
-    /// Longest silence inside a response body; the upstream's setting unless the route has its own.
-    pub body_idle_timeout: Duration,
-}
 
 /// All routes of all hosts.
 #[derive(Debug, Default)]

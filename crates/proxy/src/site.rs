@@ -14,7 +14,7 @@ use crate::auth::Gate;
 use crate::config::Config;
 use crate::headers::Rules;
 use crate::plan::Plan;
-use crate::routes::Route;
+use crate::route::Route;
 use crate::stats::Stats;
 use crate::upstream::Upstream;
 

@@ -171,7 +171,8 @@ impl<'a> Target<'a> {
     }
 }
 
-fn origin_form(path: &str, query: Option<&str>) -> Option<Uri> {
+/// A request target; `None` if it is too long.
+pub(crate) fn origin_form(path: &str, query: Option<&str>) -> Option<Uri> {
     let text = match query {
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),

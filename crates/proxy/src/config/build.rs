@@ -16,9 +16,13 @@ use super::locate::Document;
 use super::values::{self, Complaint};
 use super::written::{Amount, AuthSection, File, ServerSection, Text};
 use super::{AccessLog, Auth, Config, Server};
-use crate::routes::{AuthRule, Routes};
+use crate::route::AuthRule;
+use crate::routes::Routes;
 
+mod edits;
 mod hosts;
+mod route;
+mod template;
 mod upstreams;
 mod words;
 
@@ -66,7 +70,7 @@ impl Builder<'_> {
         });
         let mut routes = Routes::default();
         for host in file.hosts {
-            self.host(host, &mut routes, &upstreams, auth.as_ref(), &mut reference);
+            self.host(host, &mut routes, auth.as_ref(), &mut reference);
         }
         if routes.is_empty() && self.errors.is_empty() {
             self.error(
@@ -121,6 +125,11 @@ impl Builder<'_> {
             );
         }
         value
+    }
+
+    /// A duration that has no default of its own.
+    fn some_duration(&mut self, text: Option<Text>) -> Option<Duration> {
+        text.map(|text| self.duration(Some(text), SECOND))
     }
 
     fn amount(

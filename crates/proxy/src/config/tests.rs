@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::routes::AuthRule;
+use crate::route::AuthRule;
 
 fn parse(text: &str) -> Result<Loaded, ConfigError> {
     Config::parse_with(text, "proxy.conf", &|_| None)
@@ -59,7 +59,8 @@ fn defaults_are_filled_in() {
     assert_eq!(web.idle_timeout, Duration::from_secs(4));
     let route = config.routes.find("any", "/x").unwrap();
     assert_eq!((route.auth, route.max_body), (AuthRule::None, None));
-    assert_eq!(route.response_timeout, Duration::from_secs(60));
+    assert_eq!(route.forward().unwrap().response_timeout, None, "as the upstream says");
+    assert_eq!(web.response_timeout, Duration::from_secs(60));
 }
 
 #[test]
@@ -72,7 +73,7 @@ fn with_an_auth_section_a_route_is_protected_unless_it_says_otherwise() {
     assert_eq!(config.routes.find("h", "/").unwrap().auth, AuthRule::None);
     let chat = config.routes.find("h", "/chat/ws").unwrap();
     assert_eq!((chat.auth, chat.max_body), (AuthRule::Required, Some(1 << 20)));
-    assert_eq!(chat.response_timeout, Duration::from_secs(1));
+    assert_eq!(chat.forward().unwrap().response_timeout, Some(Duration::from_secs(1)));
 }
 
 #[test]
@@ -256,6 +257,127 @@ fn suspicious_settings_are_warnings() {
     assert!(warnings(&empty)[0].contains("this host has no route"));
 }
 
+/// What is said of one route, given its lines.
+fn route_errors(lines: &str) -> String {
+    errors(&format!(
+        "[upstreams.web]\nservers = [\"127.0.0.1:9000\"]\n[[hosts]]\nnames = [\"*\"]\n[[hosts.routes]]\n{lines}\n"
+    ))
+}
+
+#[test]
+fn a_route_goes_one_way_and_has_no_key_that_does_nothing() {
+    for (lines, wants) in [
+        ("path = \"/a\"", "6:8: key `hosts.routes.path`: the route goes nowhere"),
+        (
+            "path = \"/a\"\nupstream = \"web\"\nredirect = { to = \"/b\" }",
+            "8:12: key `hosts.routes.redirect`: the route has upstream already",
+        ),
+        (
+            "path = \"/a\"\nrespond = { status = 204 }\nredirect = { to = \"/b\" }",
+            "the route has redirect already; remove redirect or respond",
+        ),
+        (
+            "path = \"/a/*\"\nredirect = { to = \"/b\" }\nstrip_prefix = \"/a\"",
+            "8:16: key `hosts.routes.strip_prefix`: strip_prefix is for routes with an upstream",
+        ),
+        (
+            "path = \"/a/*\"\nupstream = \"web\"\nstrip_prefix = \"/a\"\nrewrite = \"/*\"",
+            "9:11: key `hosts.routes.rewrite`: the route has strip_prefix already",
+        ),
+        (
+            "path = \"/ab/*\"\nupstream = \"web\"\nstrip_prefix = \"/a\"",
+            "the route's path is not below \"/a\"",
+        ),
+        (
+            "path = \"/a/*\"\nupstream = \"web\"\nstrip_prefix = \"/\"",
+            "\"/\" is not a prefix to strip",
+        ),
+        (
+            "path = \"/a\"\nupstream = \"web\"\nrewrite = \"/b/*\"",
+            "\"/b/*\" ends with /*, and the route's path doesn't",
+        ),
+        (
+            "path = \"/a\"\nupstream = \"web\"\nrewrite = \"/../b\"",
+            "\"/../b\" is not a path to forward to",
+        ),
+        (
+            "path = \"/a\"\nredirect = { to = \"/b{rest}\" }",
+            "7:19: key `hosts.routes.redirect.to`: \"/b{rest}\" has {rest}, and the route's path has no /* for it",
+        ),
+        (
+            "path = \"/a\"\nredirect = { to = \"/b\", status = 304 }",
+            "304 is not the status of a redirect",
+        ),
+        (
+            "path = \"/a\"\nrespond = { status = 204, body = \"x\" }",
+            "an answer with status 204 has no body",
+        ),
+        ("path = \"/a\"\nrespond = { status = 101 }", "101 is out of range"),
+        (
+            "path = \"/a\"\nrespond = { status = 200, content_type = \"html\" }",
+            "\"html\" is not a type",
+        ),
+        ("path = \"/a\"\nupstream = \"web\"\nmethods = [\"get\"]", "\"get\" is not a method"),
+        ("path = \"/a\"\nupstream = \"web\"\nmethods = []", "name at least one method"),
+        ("path = \"/a\"\nupstream = \"web\"\nmethods = [\"TRACE\"]", "TRACE is never served"),
+    ] {
+        let error = route_errors(lines);
+        assert!(error.contains(wants), "{error}");
+    }
+}
+
+#[test]
+fn a_route_can_not_change_headers_that_are_the_proxys_business() {
+    for name in [
+        "Connection",
+        "keep-alive",
+        "transfer-encoding",
+        "Content-Length",
+        "upgrade",
+        "te",
+        "via",
+        "expect",
+        "sec-websocket-key",
+        "x-forwarded-for",
+        "X_Forwarded_For",
+        "Forwarded",
+        "x-real-ip",
+        "X-Chat-Identity",
+        "x.chat.identity",
+        "x-request-id",
+        "a b",
+    ] {
+        for table in ["request_headers", "response_headers"] {
+            for lines in [
+                format!("{table} = {{ set = {{ {name:?} = \"1\" }} }}"),
+                format!("{table} = {{ add = {{ {name:?} = \"1\" }} }}"),
+                format!("{table} = {{ remove = [{name:?}] }}"),
+            ] {
+                let error = route_errors(&format!("path = \"/\"\nupstream = \"web\"\n{lines}"));
+                assert!(error.starts_with("proxy.conf:8:"), "{lines}: {error}");
+                assert!(!error.contains('\n'), "{lines}: {error}");
+            }
+        }
+    }
+    for (lines, wants) in [
+        ("request_headers.add = { host = \"a\" }", "host is needed once"),
+        ("request_headers.remove = [\"host\"]", "host is needed once"),
+        ("request_headers.set = { host = \"a/b\" }", "\"a/b\" is not a host"),
+        ("response_headers.set = { host = \"a\" }", "host belongs to requests"),
+        ("request_headers.set = { x-a = \"b\\r\\nx-c: d\" }", "is not the value of a header"),
+        ("request_headers.set = { x-a = \" b\" }", "is not the value of a header"),
+        ("request_headers = {}", "the table changes nothing"),
+        ("request_headers.set = { x-chat-identity = \"root\" }", "is the proxy's own"),
+    ] {
+        let error = route_errors(&format!("path = \"/\"\nupstream = \"web\"\n{lines}"));
+        assert!(error.contains(wants), "{lines}: {error}");
+    }
+    let custom = WITH_AUTH
+        .replace("upstream = \"web\"\n[up", "upstream = \"web\"\nidentity_header = \"x-who\"\n[up")
+        .replace("max_body", "request_headers.set = { x_who = \"root\" }\nmax_body");
+    assert!(errors(&custom).contains("x_who is the proxy's own"));
+}
+
 #[test]
 fn trusted_proxies_are_networks() {
     let text = format!("[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n{SMALL}");
@@ -295,7 +417,7 @@ fn the_committed_file_serves_both_set_ups() {
     assert!(warnings.is_empty(), "{warnings:?}");
     let server_of = |config: &Config, path: &str| {
         let route = config.routes.find("localhost:8080", path).unwrap();
-        let server = &config.upstreams[route.upstream].servers[0].at;
+        let server = &config.upstreams[route.forward().unwrap().upstream].servers[0].at;
         (format!("{}:{}", server.host, server.port), route.auth)
     };
     for path in [
@@ -383,6 +505,9 @@ fn every_key_is_in_the_reference_and_the_reference_has_no_other() {
         "[upstreams.a]\nservers = []\neject = { zz = 1 }",
         "[[hosts]]\nzz = 1",
         "[[hosts]]\nnames = []\nroutes = [{ zz = 1 }]",
+        "[[hosts]]\nnames = []\nroutes = [{ path = \"/\", redirect = { zz = 1 } }]",
+        "[[hosts]]\nnames = []\nroutes = [{ path = \"/\", respond = { zz = 1 } }]",
+        "[[hosts]]\nnames = []\nroutes = [{ path = \"/\", request_headers = { zz = 1 } }]",
     ] {
         known.extend(keys_of(section));
     }

@@ -194,6 +194,22 @@ pub(super) fn route_path(text: &str) -> Result<String, Complaint> {
     }
 }
 
+/// A path that a route forwards to: canonical, `/*` only at the end.
+pub(super) fn forwarded_path(text: &str) -> Result<String, Complaint> {
+    let base = text.strip_suffix("/*").unwrap_or(text);
+    let is_root = base.is_empty() && !text.is_empty();
+    let slash = base.len() < text.len() && base.ends_with('/');
+    let fine = canonical_path(base).is_ok_and(|canonical| canonical == base);
+    if (is_root || fine) && !slash && !base.contains('*') {
+        Ok(text.to_owned())
+    } else {
+        complain(
+            format!("\"{text}\" is not a path to forward to"),
+            "write \"/new/*\" (the * stands for what the route's own * stands for) or \"/new\", percent-encoded where needed",
+        )
+    }
+}
+
 /// A path that the proxy itself asks for or redirects to; a query is allowed.
 pub(super) fn own_path(text: &str) -> Result<String, Complaint> {
     let path = text.split('?').next().unwrap_or_default();
@@ -354,6 +370,17 @@ mod tests {
             "/@me",
         ] {
             assert!(route_path(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn forwarded_paths_are_canonical() {
+        for text in ["/", "/*", "/a", "/a/", "/a/*", "/a:b/%20/*"] {
+            assert_eq!(forwarded_path(text).as_deref(), Ok(text));
+        }
+        for text in ["", "*", "a", "/a*", "/*/a", "//*", "/a//*", "/a/../b", "/%61", "/a?b", "/a b"]
+        {
+            assert!(forwarded_path(text).is_err(), "{text}");
         }
     }
 

@@ -141,11 +141,44 @@ pub(super) struct HostSection {
 #[serde(deny_unknown_fields)]
 pub(super) struct RouteSection {
     pub(super) path: Text,
-    pub(super) upstream: Text,
+    pub(super) upstream: Option<Text>,
+    pub(super) redirect: Option<Spanned<RedirectSection>>,
+    pub(super) respond: Option<Spanned<RespondSection>>,
     pub(super) auth: Option<Text>,
+    pub(super) methods: Option<Spanned<Vec<Text>>>,
+    pub(super) strip_prefix: Option<Text>,
+    pub(super) rewrite: Option<Text>,
     pub(super) max_body: Option<Spanned<Amount>>,
     pub(super) response_timeout: Option<Text>,
     pub(super) body_idle_timeout: Option<Text>,
+    pub(super) request_headers: Option<Spanned<EditsSection>>,
+    pub(super) response_headers: Option<Spanned<EditsSection>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EditsSection {
+    #[serde(default)]
+    pub(super) set: BTreeMap<Text, Text>,
+    #[serde(default)]
+    pub(super) add: BTreeMap<Text, Text>,
+    #[serde(default)]
+    pub(super) remove: Vec<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RedirectSection {
+    pub(super) to: Text,
+    pub(super) status: Option<Spanned<Amount>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RespondSection {
+    pub(super) status: Spanned<Amount>,
+    pub(super) body: Option<Text>,
+    pub(super) content_type: Option<Text>,
 }
 
 /// A count or a size: a number, or a string (`"64KiB"`, or digits that came out of `${NAME}`).

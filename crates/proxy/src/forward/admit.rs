@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderValue, LOCATION, SET_COOKIE};
 use http::request::Parts;
 use http::{Response, StatusCode};
@@ -11,7 +12,7 @@ use crate::auth::{self, Verdict};
 use crate::error::Failure;
 use crate::headers;
 use crate::log::Record;
-use crate::routes::AuthRule;
+use crate::route::AuthRule;
 use crate::site::Site;
 
 /// What a client was given for its credential.
@@ -28,7 +29,7 @@ pub(super) enum Admitted {
     /// It may go on.
     Pass(Passport),
     /// A page is asked for: sign in first.
-    Redirect(Response<()>),
+    Redirect(Response<Bytes>),
 }
 
 /// Who sent a request for a protected route, and whether it may pass.
@@ -66,7 +67,7 @@ pub(super) async fn admit(
     if auth::wants_page(&parts.method, &parts.headers, upgrade)
         && let Some(location) = auth::login_location(&gate.config().login_page, &parts.uri)
     {
-        let mut response = Response::new(());
+        let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::SEE_OTHER;
         let headers = response.headers_mut();
         headers.insert(LOCATION, location);

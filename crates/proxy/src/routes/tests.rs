@@ -1,15 +1,24 @@
-use super::*;
 use proptest::prelude::*;
 
+use super::*;
+use crate::route::{Action, AuthRule, Forward};
+
 fn route(path: &str) -> Route {
+    let forward = Forward {
+        upstream: 0,
+        response_timeout: None,
+        body_idle_timeout: None,
+        path: None,
+        request_headers: None,
+    };
     Route {
         index: 0,
         path: path.into(),
-        upstream: 0,
+        action: Action::Forward(forward),
         auth: AuthRule::None,
+        methods: None,
         max_body: None,
-        response_timeout: Duration::from_secs(60),
-        body_idle_timeout: Duration::from_secs(300),
+        response_headers: None,
     }
 }
 

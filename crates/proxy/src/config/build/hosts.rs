@@ -2,19 +2,17 @@
 
 use toml::Spanned;
 
-use super::words::auth_rule;
-use super::{Builder, SECOND};
+use super::Builder;
+use crate::config::Auth;
 use crate::config::values;
-use crate::config::written::{HostSection, RouteSection, Text};
-use crate::config::{Auth, Upstream};
-use crate::routes::{AuthRule, Route, Routes};
+use crate::config::written::{HostSection, Text};
+use crate::routes::Routes;
 
 impl Builder<'_> {
     pub(super) fn host(
         &mut self,
         section: Spanned<HostSection>,
         routes: &mut Routes,
-        upstreams: &[Upstream],
         auth: Option<&Auth>,
         reference: &mut impl FnMut(&Text, &mut Self) -> usize,
     ) {
@@ -46,8 +44,7 @@ impl Builder<'_> {
         let mut seen: Vec<(String, usize)> = Vec::new();
         for written in section.routes {
             let path_at = written.get_ref().path.span();
-            let upstream = reference(&written.get_ref().upstream, self);
-            let Some(route) = self.route(written.into_inner(), upstream, upstreams, auth) else {
+            let Some(route) = self.route(written.into_inner(), auth, reference) else {
                 continue;
             };
             if routes.add_route(host, route.clone()).is_err() {
@@ -61,47 +58,5 @@ impl Builder<'_> {
             }
             seen.push((route.path.to_string(), path_at.start));
         }
-    }
-
-    fn route(
-        &mut self,
-        section: RouteSection,
-        upstream: usize,
-        upstreams: &[Upstream],
-        auth: Option<&Auth>,
-    ) -> Option<Route> {
-        let path = self.read(&section.path, values::route_path);
-        let rule = match section.auth {
-            None if auth.is_some() => AuthRule::Required,
-            None => AuthRule::None,
-            Some(text) => {
-                let rule = self.read(&text, auth_rule).unwrap_or_default();
-                if rule != AuthRule::None && auth.is_none() {
-                    let problem =
-                        format!("\"{}\" needs an [auth] section and there is none", text.get_ref());
-                    self.error(
-                        text.span(),
-                        problem,
-                        "add [auth] with upstream = \"...\", or write auth = \"none\"",
-                    );
-                }
-                rule
-            }
-        };
-        let max_body = section.max_body.map(|amount| self.amount(Some(amount), 0, 0..=u64::MAX));
-        let defaults = upstreams.get(upstream);
-        let response = defaults.map_or(60 * SECOND, |upstream| upstream.response_timeout);
-        let idle = defaults.map_or(300 * SECOND, |upstream| upstream.body_idle_timeout);
-        let response_timeout = self.duration(section.response_timeout, response);
-        let body_idle_timeout = self.duration(section.body_idle_timeout, idle);
-        Some(Route {
-            index: 0,
-            path: path?.into(),
-            upstream,
-            auth: rule,
-            max_body,
-            response_timeout,
-            body_idle_timeout,
-        })
     }
 }

@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue, Method};
 
 use crate::config::values::Complaint;
 use crate::config::{HashBy, Policy};
-use crate::routes::AuthRule;
+use crate::route::AuthRule;
 
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, Complaint> {
     text.parse().map_err(|_| {
@@ -81,4 +81,28 @@ pub(super) fn cookie_name(text: &str) -> Result<String, Complaint> {
             "write it as in Set-Cookie, before the =".to_owned(),
         )),
     }
+}
+
+pub(super) fn method(text: &str) -> Result<Method, Complaint> {
+    let complain = |problem: String, remedy: &str| Err((problem, remedy.to_owned()));
+    match text.parse::<Method>() {
+        Ok(Method::CONNECT | Method::TRACE) => {
+            complain(format!("{text} is never served"), "remove it")
+        }
+        Ok(method) if text.bytes().all(|byte| !byte.is_ascii_lowercase()) => Ok(method),
+        _ => complain(
+            format!("\"{text}\" is not a method"),
+            "write methods in upper case, such as \"GET\" or \"POST\"",
+        ),
+    }
+}
+
+pub(super) fn content_type(text: &str) -> Result<HeaderValue, Complaint> {
+    let plain = text.contains('/') && text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    HeaderValue::from_str(text).ok().filter(|_| plain).ok_or_else(|| {
+        (
+            format!("\"{text}\" is not a type"),
+            "write it as in Content-Type, such as \"application/json\"".to_owned(),
+        )
+    })
 }

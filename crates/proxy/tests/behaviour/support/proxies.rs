@@ -70,6 +70,12 @@ impl Builder {
         self
     }
 
+    /// A route without an upstream: what its lines say.
+    pub(crate) fn own_route(mut self, path: &str, lines: &str) -> Self {
+        let _ = write!(self.routes, "[[hosts.routes]]\npath = \"{path}\"\n{lines}\n");
+        self
+    }
+
     /// All paths to one server.
     pub(crate) fn to(self, upstream: &Upstream) -> Self {
         self.only(upstream, "")

@@ -1,0 +1,85 @@
+//! One route: what it asks of a request, and what becomes of the request. Pure.
+//!
+//! - [`PathRewrite`]: another path on the way to the upstream.
+//! - [`OwnAnswer`]: a redirect, or an answer that is always the same.
+//! - [`Edits`]: headers that it changes.
+//! - [`Methods`]: which methods are served.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+mod answers;
+mod edits;
+mod methods;
+mod path;
+
+pub use answers::{Asked, Fixed, OwnAnswer, Part, Redirect};
+pub use edits::Edits;
+pub use methods::Methods;
+pub use path::PathRewrite;
+
+/// What a route asks of its callers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuthRule {
+    /// A session is needed; without one the request goes no further.
+    Required,
+    /// The identity is added when there is a session; without one the request goes on as it is.
+    Optional,
+    /// Nobody is asked. The identity header is still deleted.
+    #[default]
+    None,
+}
+
+/// What the requests of one host and path are asked, and where they go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Position among all routes of the configuration, for counters.
+    pub index: usize,
+    /// The path as configured: `/hello` (exact) or `/chat/*` (prefix).
+    pub path: Arc<str>,
+    /// What becomes of a request.
+    pub action: Action,
+    /// Who may pass.
+    pub auth: AuthRule,
+    /// The methods that are served; `None`: all.
+    pub methods: Option<Methods>,
+    /// Longest request body in bytes; `None`: no limit.
+    pub max_body: Option<u64>,
+    /// Headers of the answer that are changed; the proxy's refusals stay as they are.
+    pub response_headers: Option<Edits>,
+}
+
+/// What becomes of a request that a route lets pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// It goes to an upstream.
+    Forward(Forward),
+    /// The route answers by itself.
+    Answer(OwnAnswer),
+}
+
+/// How a request goes to its upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// Position in [`Config::upstreams`](crate::config::Config::upstreams).
+    pub upstream: usize,
+    /// Longest wait for the response head; `None`: as the upstream says.
+    pub response_timeout: Option<Duration>,
+    /// Longest silence inside a response body; `None`: as the upstream says.
+    pub body_idle_timeout: Option<Duration>,
+    /// Another path than the one that was asked for.
+    pub path: Option<PathRewrite>,
+    /// Headers of the request that are changed.
+    pub request_headers: Option<Edits>,
+}
+
+impl Route {
+    /// The upstream, if it has one.
+    #[must_use]
+    pub fn forward(&self) -> Option<&Forward> {
+        match &self.action {
+            Action::Forward(forward) => Some(forward),
+            Action::Answer(_) => None,
+        }
+    }
+}

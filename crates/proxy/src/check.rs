@@ -23,7 +23,7 @@ pub fn report(file: &str, outcome: &Result<Loaded, ConfigError>) -> Report {
                 let _ = writeln!(text, "warning: {warning}");
             }
             let listen: Vec<String> =
-                config.server.listen.iter().map(ToString::to_string).collect();
+                config.server.listen.iter().map(|listen| listen.address.to_string()).collect();
             let _ = writeln!(
                 text,
                 "{file}: ok: {}, {}, {}; listens on {}; {}",

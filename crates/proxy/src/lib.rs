@@ -23,6 +23,9 @@
 //! - `pool`, `link`: the connections to one server; one connection.
 //! - `resolve`, `health`: which addresses there are, and which of them are well.
 //!
+//! How clients connect:
+//! - `front`: what happens on a connection before its first request.
+//!
 //! What runs it:
 //! - [`server`]: [`Proxy`], its threads; another configuration while it runs.
 //! - [`follow`]: when to read proxy.conf again.
@@ -39,6 +42,7 @@ pub mod config;
 mod error;
 pub mod follow;
 mod forward;
+mod front;
 pub mod headers;
 mod health;
 mod link;

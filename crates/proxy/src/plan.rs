@@ -6,6 +6,7 @@ use std::sync::Arc;
 use service::Shutdown;
 
 use crate::config::{self, Config};
+use crate::front::crowd::Crowd;
 use crate::log::Sink;
 use crate::resolve::Directory;
 
@@ -18,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) upstreams: Vec<Arc<Tended>>,
     /// Where the access log goes.
     pub(crate) sink: Option<Sink>,
+    /// The connections of each client.
+    pub(crate) crowd: Arc<Crowd>,
 }
 
 /// An upstream that the background looks after: its names are resolved, its servers are checked.
@@ -57,7 +60,10 @@ impl Plan {
                 })
             })
             .collect();
-        Self { config: Arc::new(config), upstreams, sink }
+        // Who is connected stays connected, and counted.
+        let crowd = before.map_or_else(Crowd::new, |plan| plan.crowd.clone());
+        crowd.allow(config.server.max_connections_per_client);
+        Self { config: Arc::new(config), upstreams, sink, crowd }
     }
 
     fn named(&self, name: &str) -> Option<&Arc<Tended>> {

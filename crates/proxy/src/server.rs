@@ -90,7 +90,7 @@ impl Proxy {
     /// [`StartError`], before anything is served.
     pub fn bind(config: Config, options: Options) -> Result<Self, StartError> {
         let workers = config.server.workers.max(1);
-        let change = Change::prepare(&[], &config.server.listen, workers)?;
+        let change = Change::prepare(&[], &config.server.addresses(), workers)?;
         let admin = options.admin.map(bind::tcp).transpose()?;
         let admin_addr = admin.as_ref().and_then(|listener| listener.local_addr().ok());
         let sink = Sink::open(&config.server.access_log).map_err(StartError::AccessLog)?;

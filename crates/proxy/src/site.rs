@@ -12,6 +12,7 @@ use http::HeaderName;
 
 use crate::auth::Gate;
 use crate::config::Config;
+use crate::front::crowd::Crowd;
 use crate::headers::Rules;
 use crate::plan::Plan;
 use crate::route::Route;
@@ -28,6 +29,8 @@ pub(crate) struct Site {
     pub(crate) upstreams: Vec<Rc<Upstream>>,
     /// Who decides about sessions.
     pub(crate) gate: Option<Rc<Gate>>,
+    /// The connections of each client, at this worker and the others.
+    pub(crate) crowd: Arc<Crowd>,
     books: Vec<Rc<RouteBook>>,
 }
 
@@ -74,7 +77,14 @@ impl Site {
             .iter()
             .map(|route| Rc::new(RouteBook { path: route.path.clone() }))
             .collect();
-        Self { rules: Rules::new(&identity), gate, upstreams, books, config }
+        Self {
+            rules: Rules::new(&identity),
+            gate,
+            upstreams,
+            crowd: plan.crowd.clone(),
+            books,
+            config,
+        }
     }
 
     /// The books of a route.

@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use crate::config;
 use crate::error::RequestIds;
 use crate::forward::{self, Retries, Visit};
+use crate::front::crowd::Guest;
 use crate::headers::Client;
 use crate::log::{AccessLog, Books, Format, Record};
 use crate::plan::Plan;
@@ -31,9 +32,11 @@ use crate::site::Site;
 use crate::stats::Stats;
 use crate::watch::{Drain, Phase, TICK, Watches, millis};
 
+mod arrivals;
 mod orders;
 mod wire;
 
+use arrivals::TOO_MANY;
 use orders::Accepting;
 pub(crate) use orders::Order;
 use wire::{Socket, Wire};
@@ -44,11 +47,6 @@ const LIVE_GRACE: Duration = Duration::from_millis(200);
 /// both sides at once would tear down the last answer before it is read (RFC 9112 §9.6).
 const LINGER_TIME: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 256 * 1024;
-/// The answer to a connection too many.
-const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
-Content-Length: 100\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
-{\"status\":\"error\",\"message\":\"too many connections; try again shortly\",\"code\":\"too_many_connections\"}";
-
 /// What a worker holds.
 pub(crate) struct Worker {
     number: usize,
@@ -61,12 +59,15 @@ pub(crate) struct Worker {
     pub(crate) retries: Retries,
     watches: Watches,
     limits: Cell<Limits>,
+    /// Somebody without the right was told off, in the log; once is enough.
+    told_off: Cell<bool>,
 }
 
 /// What a worker grants its clients.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     header_ms: u64,
+    proxy_protocol_ms: u64,
     connections: usize,
     head_bytes: usize,
 }
@@ -76,6 +77,7 @@ impl Limits {
     fn share(server: &config::Server) -> Self {
         Self {
             header_ms: millis(server.header_timeout),
+            proxy_protocol_ms: millis(server.proxy_protocol_timeout),
             connections: server.max_connections.div_ceil(server.workers.max(1)).max(1),
             // The least that hyper takes.
             head_bytes: server.max_head_bytes.max(8192),
@@ -95,6 +97,7 @@ impl Worker {
             retries: Retries::new(),
             watches: Watches::new(),
             limits: Cell::new(Limits::share(server)),
+            told_off: Cell::new(false),
             site: RefCell::new(Rc::new(site)),
         })
     }
@@ -127,22 +130,26 @@ impl Worker {
     }
 
     /// Takes connections until `stop`, and then those that the kernel has already queued.
-    async fn accept(self: Rc<Self>, listener: TcpListener, stop: Shutdown) {
+    async fn accept(self: Rc<Self>, listener: TcpListener, wanted: SocketAddr, stop: Shutdown) {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = stop.cancelled() => break,
             };
-            self.admit(accepted).await;
+            self.admit(accepted, wanted).await;
         }
         while let Poll::Ready(accepted) =
             std::future::poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await
         {
-            self.admit(accepted).await;
+            self.admit(accepted, wanted).await;
         }
     }
 
-    async fn admit(self: &Rc<Self>, accepted: io::Result<(TcpStream, SocketAddr)>) {
+    async fn admit(
+        self: &Rc<Self>,
+        accepted: io::Result<(TcpStream, SocketAddr)>,
+        wanted: SocketAddr,
+    ) {
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -158,12 +165,14 @@ impl Worker {
             let _ = stream.try_write(TOO_MANY);
             return;
         }
-        stats.accepted.add(1);
-        tokio::task::spawn_local(self.clone().attend(stream, peer));
+        let site = self.site();
+        // How a place is served is looked up anew for each connection: a reload may change it.
+        let listen = site.config.server.listen.iter().find(|listen| listen.address == wanted);
+        self.receive(stream, peer, listen.is_some_and(|listen| listen.proxy_protocol));
     }
 
     /// Serves one connection to its end.
-    async fn attend(self: Rc<Self>, stream: TcpStream, peer: SocketAddr) {
+    async fn attend(self: Rc<Self>, stream: TcpStream, peer: SocketAddr, guest: Option<Guest>) {
         let watch = self.watches.open(self.limits.get().header_ms);
         self.books.stats.connections.add(1);
         let visit = Rc::new(Visit {
@@ -175,6 +184,7 @@ impl Worker {
         });
         self.serve(stream, &visit).await;
         self.watches.close(&watch);
+        drop(guest);
         self.books.stats.connections.sub(1);
     }
 
@@ -302,18 +312,4 @@ async fn linger(mut stream: TcpStream) {
         }
     };
     let _ = tokio::time::timeout(LINGER_TIME, read).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_answer_to_a_connection_too_many_is_framed_right() {
-        let text = std::str::from_utf8(TOO_MANY).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{}", body.len());
-        let body: serde_json::Value = serde_json::from_str(body).unwrap();
-        assert_eq!(body["code"], "too_many_connections");
-    }
 }

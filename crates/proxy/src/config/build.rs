@@ -21,12 +21,13 @@ use crate::routes::Routes;
 
 mod edits;
 mod hosts;
+mod listen;
 mod route;
 mod template;
 mod upstreams;
 mod words;
 
-use words::{cookie_name, identity_header, listen_address};
+use words::{cookie_name, identity_header};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -199,10 +200,6 @@ impl Builder<'_> {
     }
 
     fn server(&mut self, section: ServerSection) -> Server {
-        let listen = match section.listen {
-            Some(list) => self.list(list, "address", listen_address),
-            None => vec![std::net::SocketAddr::from(([0, 0, 0, 0], 8080))],
-        };
         let access_log = match section.access_log {
             None => AccessLog::Stdout,
             Some(text) => match text.get_ref().as_str() {
@@ -224,6 +221,7 @@ impl Builder<'_> {
         for text in section.trusted_proxies {
             trusted_proxies.extend(self.read(&text, values::network));
         }
+        let listen = self.listen(section.listen, !trusted_proxies.is_empty());
         Server {
             listen,
             workers: self.count(section.workers, cores(), 1024),
@@ -232,6 +230,12 @@ impl Builder<'_> {
             keep_alive: self.duration(section.keep_alive, 75 * SECOND),
             drain_timeout: self.any_duration(section.drain_timeout, 30 * SECOND),
             max_connections: self.count(section.max_connections, 65_536, 10_000_000),
+            max_connections_per_client: self.count(
+                section.max_connections_per_client,
+                1024,
+                10_000_000,
+            ),
+            proxy_protocol_timeout: self.duration(section.proxy_protocol_timeout, 5 * SECOND),
             // hyper takes no less than 8 KiB.
             max_head_bytes: usize::try_from(self.amount(
                 section.max_head_bytes,

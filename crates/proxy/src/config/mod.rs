@@ -19,12 +19,14 @@ use crate::routes::Routes;
 mod build;
 mod error;
 mod expand;
+mod listen;
 mod locate;
 mod values;
 mod written;
 
 use build::Builder;
 pub use error::{ConfigError, Finding, Warning};
+pub use listen::Listen;
 use locate::Document;
 use written::File;
 
@@ -53,8 +55,8 @@ pub struct Config {
 /// `[server]`: listening and limits towards clients.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// Addresses to listen on.
-    pub listen: Vec<SocketAddr>,
+    /// Where clients connect, and how.
+    pub listen: Vec<Listen>,
     /// Worker threads, each with its own listener and upstream pool.
     pub workers: usize,
     /// Longest wait for a complete request head.
@@ -67,6 +69,11 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// Client connections at most, over all workers.
     pub max_connections: usize,
+    /// Client connections at most from one address, over all workers; the loopback and
+    /// [`trusted_proxies`](Self::trusted_proxies) are exempt.
+    pub max_connections_per_client: usize,
+    /// Longest wait for the PROXY header where one is expected.
+    pub proxy_protocol_timeout: Duration,
     /// Longest request head in bytes.
     pub max_head_bytes: usize,
     /// Where one line a request goes.
@@ -76,6 +83,12 @@ pub struct Server {
 }
 
 impl Server {
+    /// The addresses of all listeners.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listen.iter().map(|listen| listen.address).collect()
+    }
+
     /// Whether the `X-Forwarded-*` of a client at this address are believed.
     #[must_use]
     pub fn trusts(&self, client: IpAddr) -> bool {

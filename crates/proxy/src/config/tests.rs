@@ -3,6 +3,8 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::route::AuthRule;
 
+mod listen;
+
 fn parse(text: &str) -> Result<Loaded, ConfigError> {
     Config::parse_with(text, "proxy.conf", &|_| None)
 }
@@ -46,7 +48,7 @@ response_timeout = "1s"
 fn defaults_are_filled_in() {
     let Loaded { config, warnings } = parse(SMALL).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
-    assert_eq!(config.server.listen, ["0.0.0.0:8080".parse().unwrap()]);
+    assert_eq!(config.server.listen, [Listen::plain("0.0.0.0:8080".parse().unwrap())]);
     assert!(config.server.workers >= 1);
     assert_eq!(config.server.header_timeout, Duration::from_secs(10));
     assert_eq!(config.server.access_log, AccessLog::Stdout);
@@ -498,6 +500,7 @@ fn every_key_is_in_the_reference_and_the_reference_has_no_other() {
     let mut known = BTreeSet::new();
     for section in [
         "[server]\nzz = 1",
+        "[server]\nlisten = [{ zz = 1 }]",
         "[auth]\nzz = 1",
         "[upstreams.a]\nzz = 1",
         "[upstreams.a]\nservers = [{ zz = 1 }]",

@@ -9,6 +9,10 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
+mod listen;
+
+pub(super) use listen::{ListenEntry, ListenSection};
+
 /// Text at a place.
 pub(super) type Text = Spanned<String>;
 
@@ -27,13 +31,15 @@ pub(super) struct File {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ServerSection {
-    pub(super) listen: Option<Spanned<Vec<Text>>>,
+    pub(super) listen: Option<Spanned<Vec<Spanned<ListenEntry>>>>,
     pub(super) workers: Option<Spanned<Amount>>,
     pub(super) header_timeout: Option<Text>,
     pub(super) body_idle_timeout: Option<Text>,
     pub(super) keep_alive: Option<Text>,
     pub(super) drain_timeout: Option<Text>,
     pub(super) max_connections: Option<Spanned<Amount>>,
+    pub(super) max_connections_per_client: Option<Spanned<Amount>>,
+    pub(super) proxy_protocol_timeout: Option<Text>,
     pub(super) max_head_bytes: Option<Spanned<Amount>>,
     pub(super) access_log: Option<Text>,
     #[serde(default)]

@@ -80,7 +80,7 @@ impl Proxy {
         }
         let sink = Sink::open(&config.server.access_log).map_err(ReloadError::AccessLog)?;
         let current = &self.serving.addresses;
-        let change = Change::prepare(current, &config.server.listen, self.workers.len())?;
+        let change = Change::prepare(current, &config.server.addresses(), self.workers.len())?;
         for warning in warnings {
             tracing::warn!("{warning}");
         }

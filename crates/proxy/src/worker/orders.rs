@@ -89,8 +89,8 @@ impl Worker {
             match TcpListener::from_std(socket) {
                 Ok(listener) => {
                     let stop = stop.child_token();
-                    let task =
-                        tokio::task::spawn_local(self.clone().accept(listener, stop.clone()));
+                    let accept = self.clone().accept(listener, address.wanted, stop.clone());
+                    let task = tokio::task::spawn_local(accept);
                     accepting.0.push(Loop { address, stop, task });
                 }
                 Err(error) => {

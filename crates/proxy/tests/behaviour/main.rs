@@ -10,12 +10,14 @@
 mod access_log;
 mod auth;
 mod balance;
+mod crowds;
 mod ejection;
 mod faults;
 mod forwarding;
 mod own_answers;
 mod paths;
 mod program;
+mod proxy_protocol;
 mod reload;
 mod rewriting;
 mod route_headers;

@@ -5,7 +5,7 @@ mod proxies;
 mod upstreams;
 
 pub(crate) use client::{Client, get};
-pub(crate) use proxies::{Running, proxy};
+pub(crate) use proxies::{Builder, Running, proxy};
 pub(crate) use upstreams::{Upstream, auth_service, ok};
 
 use std::future::Future;

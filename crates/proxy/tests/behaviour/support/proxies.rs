@@ -35,6 +35,11 @@ pub(crate) fn proxy() -> Builder {
 }
 
 impl Builder {
+    /// The entries of `listen`.
+    pub(crate) fn listen(self, entries: &str) -> Self {
+        self.server(&format!("listen = [{entries}]"))
+    }
+
     /// A line of `[server]`.
     pub(crate) fn server(mut self, line: &str) -> Self {
         let key = line.split_once('=').unwrap().0;

@@ -13,7 +13,6 @@
 //! Whatever fails on the way is a [`Failure`], answered in one place ([`refuse`]).
 
 use std::cell::{Cell, RefCell};
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -28,6 +27,7 @@ use hyper::body::Incoming;
 
 use crate::body::{ProxyBody, Relay, RequestBody, Upload, UploadState};
 use crate::error::{Failure, REQUEST_ID};
+use crate::guard::OutOfStep;
 use crate::headers::{self, Client};
 use crate::link::SendError;
 use crate::log::Record;
@@ -85,7 +85,7 @@ enum Answer {
 pub(crate) fn handle(
     visit: Rc<Visit>,
     request: Request<Incoming>,
-) -> impl Future<Output = Result<Response<ProxyBody>, Infallible>> {
+) -> impl Future<Output = Result<Response<ProxyBody>, OutOfStep>> {
     let (mut parts, body) = request.into_parts();
     let mut body = Some(body);
     async move { Ok(answer(&visit, &mut parts, &mut body).await) }

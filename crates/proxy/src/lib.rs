@@ -6,6 +6,7 @@
 //! - [`check`]: the text of `proxy check`.
 //!
 //! What is decided about a request; pure:
+//! - [`guard`]: where it ends, and what of it may reach the parser.
 //! - [`target`]: its host and path, in one canonical form.
 //! - [`routes`]: host and path to route.
 //! - [`route`]: what one route asks of a request, and what becomes of it.
@@ -43,6 +44,7 @@ mod error;
 pub mod follow;
 mod forward;
 mod front;
+pub mod guard;
 pub mod headers;
 mod health;
 mod link;

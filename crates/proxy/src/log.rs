@@ -249,19 +249,19 @@ impl Record {
         })
     }
 
-    /// A request that was no HTTP: counted and logged, then gone.
+    /// A request that was no HTTP, with its status and class: counted and logged, then gone.
     pub(crate) fn malformed(
         books: &Rc<Books>,
         watch: &Rc<Watch>,
         client: &HeaderValue,
         id: HeaderValue,
-        status: u16,
+        (status, class): (u16, &'static str),
     ) {
         let none = (&Method::default(), &Uri::default(), None);
         let mut record = Self::new(books, watch, client, id, none);
         record.asked = None;
         record.answered(status, None);
-        record.fail("malformed_request");
+        record.fail(class);
         record.complete();
     }
 

@@ -6,8 +6,8 @@
 //! more than one way is refused: encoded slashes and backslashes, NUL, dot segments in any disguise,
 //! empty segments. An ordinary path is recognised in one pass and borrowed as it is.
 //!
-//! A fragment (`#...`) never gets this far: the HTTP parser below cuts it off before routing, so
-//! it is neither routed on nor forwarded.
+//! A fragment (`#...`) never gets this far: [`guard`](crate::guard) refuses it, and what parses targets
+//! would cut it off.
 
 use std::borrow::Cow;
 

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::future::{Either, ready};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -24,6 +26,7 @@ use crate::config;
 use crate::error::RequestIds;
 use crate::forward::{self, Retries, Visit};
 use crate::front::crowd::Guest;
+use crate::guard::{OutOfStep, Reason};
 use crate::headers::Client;
 use crate::log::{AccessLog, Books, Format, Record};
 use crate::plan::Plan;
@@ -195,7 +198,13 @@ impl Worker {
         let header_ms = self.limits.get().header_ms;
         let wire = Wire::new(stream);
         let socket = Socket::new(wire.clone(), watch.clone(), header_ms);
-        let handle = service_fn(|request| Box::pin(forward::handle(visit.clone(), request)));
+        let handle = service_fn(|request| {
+            if wire.claim() {
+                Either::Left(Box::pin(forward::handle(visit.clone(), request)))
+            } else {
+                Either::Right(ready(Err(OutOfStep)))
+            }
+        });
         // Deadlines are the watch's business, so hyper needs no timer. And it need not look for a client
         // that leaves while its request is under way, which it does by reading ahead, at the price of a
         // new buffer for each request: `Wire::hung_up` sees that without reading.
@@ -228,6 +237,7 @@ impl Worker {
             Some(Ok(())) => {
                 let early = connection.into_parts().read_buf;
                 let Some(wire) = Rc::into_inner(wire) else { return };
+                let early = join(early, wire.inlet.into_inner().into_held());
                 let stream = wire.stream.into_inner();
                 let tunnel = visit.tunnel.borrow_mut().take();
                 // Boxed, so that the thousands of connections that do neither needn't have the space.
@@ -240,12 +250,13 @@ impl Worker {
                 if error.is_parse() {
                     // hyper has answered this one by itself.
                     let status = if error.is_parse_too_large() { 431 } else { 400 };
+                    let class = wire.refused().map_or("malformed_request", Reason::class);
                     Record::malformed(
                         &self.books,
                         watch,
                         visit.client.address(),
                         self.ids.next(),
-                        status,
+                        (status, class),
                     );
                     drop(connection);
                     if let Some(wire) = Rc::into_inner(wire) {
@@ -293,6 +304,15 @@ impl Worker {
         if open > 0 {
             tracing::warn!(open, "drain time is over: cutting open connections");
         }
+    }
+}
+
+/// What hyper has read and what it was not given yet.
+fn join(first: Bytes, then: Bytes) -> Bytes {
+    match (first.is_empty(), then.is_empty()) {
+        (true, _) => then,
+        (_, true) => first,
+        _ => [first, then].concat().into(),
     }
 }
 

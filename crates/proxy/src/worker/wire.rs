@@ -10,23 +10,40 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::coop::has_budget_remaining;
 
+use crate::guard::{Inlet, Reason};
 use crate::watch::{Phase, Watch};
 
 /// A client's connection, for hyper to read and write, and for the worker to watch.
 pub(super) struct Wire {
     pub(super) stream: RefCell<TcpStream>,
+    /// What hyper gets to see.
+    pub(super) inlet: RefCell<Inlet>,
     /// The next request is already there: nothing can be seen behind it.
     ahead: Cell<bool>,
 }
 
 impl Wire {
     pub(super) fn new(stream: TcpStream) -> Rc<Self> {
-        Rc::new(Self { stream: RefCell::new(stream), ahead: Cell::new(false) })
+        Rc::new(Self {
+            stream: RefCell::new(stream),
+            inlet: RefCell::default(),
+            ahead: Cell::new(false),
+        })
+    }
+
+    /// Whether hyper's next request is one that the guard has seen.
+    pub(super) fn claim(&self) -> bool {
+        self.inlet.borrow_mut().claim()
+    }
+
+    /// Why the guard let nothing more in.
+    pub(super) fn refused(&self) -> Option<Reason> {
+        self.inlet.borrow().refused()
     }
 
     /// Whether the client has closed its side while it is owed an answer.
     pub(super) fn hung_up(&self, cx: &mut Context<'_>) -> bool {
-        if self.ahead.get() {
+        if self.ahead.get() || self.inlet.borrow().holds() {
             return false;
         }
         let mut byte = [0];
@@ -64,18 +81,27 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let turn = self.watch.turn();
-        if self.quiet == Some(turn) {
-            return Poll::Pending;
-        }
+        let Self { wire, watch, header_ms, quiet } = &mut *self;
         let before = buf.filled().len();
-        let polled = Pin::new(&mut *self.wire.stream.borrow_mut()).poll_read(cx, buf);
-        self.quiet = (polled.is_pending() && has_budget_remaining()).then_some(turn);
-        if buf.filled().len() > before {
-            self.wire.ahead.set(false);
-            if self.watch.phase() == Phase::Idle {
-                self.watch.enter(Phase::Head, self.header_ms);
+        let mut inlet = wire.inlet.borrow_mut();
+        let polled = if inlet.has_more() {
+            inlet.refill(buf);
+            Poll::Ready(Ok(()))
+        } else {
+            let turn = watch.turn();
+            if *quiet == Some(turn) {
+                return Poll::Pending;
             }
+            let polled = Pin::new(&mut *wire.stream.borrow_mut()).poll_read(cx, buf);
+            *quiet = (polled.is_pending() && has_budget_remaining()).then_some(turn);
+            if buf.filled().len() > before {
+                wire.ahead.set(false);
+                inlet.admit(buf, before);
+            }
+            polled
+        };
+        if buf.filled().len() > before && watch.phase() == Phase::Idle {
+            watch.enter(Phase::Head, *header_ms);
         }
         polled
     }

@@ -62,6 +62,15 @@ async fn what_breaks_off_is_logged_with_its_class() {
     let mut client = Client::to(running.addr).await;
     client.send("nonsense\r\n\r\n").await;
     client.rest().await;
+    for request in [
+        "POST / HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+        "GET / HTTP/1.1\nhost: a\n\n",
+        "GET /#a HTTP/1.1\r\nhost: a\r\n\r\n",
+    ] {
+        let mut client = Client::to(running.addr).await;
+        client.send(request).await;
+        client.rest().await;
+    }
     let lines = lines(&file, running).await;
     assert_eq!(
         (&lines[0]["failure"], &lines[0]["status"]),
@@ -71,4 +80,10 @@ async fn what_breaks_off_is_logged_with_its_class() {
         (&lines[1]["failure"], &lines[1]["status"]),
         (&"malformed_request".into(), &400.into())
     );
+    for (line, class) in
+        lines[2..].iter().zip(["ambiguous_framing", "bare_line_feed", "fragment_in_target"])
+    {
+        assert_eq!((&line["failure"], &line["status"]), (&class.into(), &400.into()));
+    }
+    assert_eq!(lines.len(), 5);
 }

@@ -20,7 +20,10 @@ async fn ask(running: &Running, target: &str) -> (u16, String) {
         .await
         .ask(format!("GET {target} HTTP/1.1\r\nhost: a\r\n\r\n"))
         .await;
-    (answer.status, if answer.status == 200 { String::new() } else { answer.code() })
+    // What the parser refuses has no envelope.
+    let code =
+        if answer.status == 200 || answer.body.is_empty() { String::new() } else { answer.code() };
+    (answer.status, code)
 }
 
 #[tokio::test]
@@ -70,7 +73,6 @@ async fn the_server_gets_the_path_that_was_routed_on() {
         ("/a/b?c=/../d&e=%2f", "GET /a/b?c=/../d&e=%2f HTTP/1.1"),
         ("/%61%2Db/%7E?x=%61", "GET /a-b/~?x=%61 HTTP/1.1"),
         ("/caf%c3%a9/100%25", "GET /caf%C3%A9/100%25 HTTP/1.1"),
-        ("/public#/../private", "GET /public HTTP/1.1"),
         ("http://a:80/x?y", "GET /x?y HTTP/1.1"),
         ("http://a", "GET / HTTP/1.1"),
         ("/private;x", "GET /private;x HTTP/1.1"),

@@ -52,6 +52,11 @@ impl Client {
         soon("send", self.stream.write_all(bytes.as_ref())).await.unwrap();
     }
 
+    /// Sends bytes to a proxy that may not want them any more.
+    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+        soon("send", self.stream.write_all(bytes.as_ref())).await
+    }
+
     /// Sends a request head and reads the whole answer.
     pub(crate) async fn ask(&mut self, request: impl AsRef<str>) -> Response {
         self.send(request.as_ref()).await;

@@ -26,6 +26,8 @@ pub(crate) trait Server {
     fn latency(&self) -> f64;
     /// Stands for the server when keys are spread; the same for ever.
     fn fingerprint(&self) -> u64;
+    /// Whether it takes another connection, or has a free one.
+    fn has_room(&self) -> bool;
     /// What it is owed in turns.
     fn credit(&self) -> &Cell<i64>;
 }
@@ -63,22 +65,35 @@ impl Dice {
     }
 }
 
-/// The next server, or none if no server has a standing.
+/// What came of looking for a server.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Choice<S> {
+    /// This one.
+    Server(S),
+    /// There are good ones, but none has a free connection.
+    Full,
+    /// There is none.
+    Nobody,
+}
+
+/// The next server. One without a free connection is not chosen, and doesn't make a worse one better.
 pub(crate) fn choose<'s, S: Server>(
     policy: &Policy,
     servers: &'s [S],
     standing: impl Fn(&S) -> Option<Standing>,
     key: Key,
     dice: &Dice,
-) -> Option<&'s S> {
-    let best = servers.iter().filter_map(&standing).min()?;
-    let candidates = servers.iter().filter(|server| standing(server) == Some(best));
-    match policy {
+) -> Choice<&'s S> {
+    let Some(best) = servers.iter().filter_map(&standing).min() else { return Choice::Nobody };
+    let candidates =
+        servers.iter().filter(|server| standing(server) == Some(best) && server.has_room());
+    let chosen = match policy {
         Policy::RoundRobin => in_turn(candidates),
         Policy::LeastConnections => least_connections(candidates),
         Policy::RandomTwo => random_two(candidates, dice),
         Policy::Hash(_) => hash::owner(candidates, key),
-    }
+    };
+    chosen.map_or(Choice::Full, Choice::Server)
 }
 
 /// Weighted turns without bursts: each server earns its share, the richest pays for the round.
@@ -165,6 +180,9 @@ impl<S: Server> Server for Rc<S> {
     }
     fn fingerprint(&self) -> u64 {
         (**self).fingerprint()
+    }
+    fn has_room(&self) -> bool {
+        (**self).has_room()
     }
     fn credit(&self) -> &Cell<i64> {
         (**self).credit()

@@ -46,8 +46,10 @@ pub(crate) enum Failure {
     Refused { upstream: Arc<str> },
     /// No server took a connection in time.
     ConnectTimeout { upstream: Arc<str> },
-    /// All connections that are allowed are in use.
+    /// All connections that are allowed are in use, and enough requests wait for one.
     UpstreamBusy { upstream: Arc<str> },
+    /// No connection became free in time.
+    QueueTimeout { upstream: Arc<str> },
     /// The server closed the connection without an answer.
     UpstreamClosed { upstream: Arc<str> },
     /// The server's answer is not HTTP.
@@ -106,6 +108,9 @@ impl Failure {
             Self::UpstreamBusy { .. } => {
                 Row(StatusCode::SERVICE_UNAVAILABLE, "upstream_busy", Some(1))
             }
+            Self::QueueTimeout { .. } => {
+                Row(StatusCode::SERVICE_UNAVAILABLE, "queue_timeout", Some(1))
+            }
             Self::UpstreamClosed { .. } => Row(StatusCode::BAD_GATEWAY, "upstream_closed", None),
             Self::UpstreamInvalid { .. } => Row(StatusCode::BAD_GATEWAY, "upstream_invalid", None),
             Self::BadSwitch { .. } => Row(StatusCode::BAD_GATEWAY, "bad_switch", None),
@@ -153,6 +158,9 @@ impl Failure {
                 format!("{upstream} did not take a connection in time")
             }
             Self::UpstreamBusy { upstream } => format!("all connections to {upstream} are in use"),
+            Self::QueueTimeout { upstream } => {
+                format!("no connection to {upstream} became free in time")
+            }
             Self::UpstreamClosed { upstream } => {
                 format!("{upstream} closed the connection without an answer")
             }
@@ -305,6 +313,7 @@ mod tests {
             (Failure::Refused { upstream: upstream.clone() }, 503, "upstream_refused"),
             (Failure::ConnectTimeout { upstream: upstream.clone() }, 504, "connect_timeout"),
             (Failure::UpstreamBusy { upstream: upstream.clone() }, 503, "upstream_busy"),
+            (Failure::QueueTimeout { upstream: upstream.clone() }, 503, "queue_timeout"),
             (Failure::UpstreamClosed { upstream: upstream.clone() }, 502, "upstream_closed"),
             (Failure::UpstreamInvalid { upstream: upstream.clone() }, 502, "upstream_invalid"),
             (Failure::BadSwitch { upstream: upstream.clone() }, 502, "bad_switch"),

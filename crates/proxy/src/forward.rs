@@ -272,11 +272,13 @@ async fn send(
     let idempotent = request.as_ref().is_some_and(|request| request.method().is_idempotent());
     let repeatable = upload.is_none() && idempotent;
     let Way { upstream, max_body, response_ms, .. } = *way;
-    visit.worker.retries.earn();
+    upstream.retries.earn();
     let key = request.as_ref().map(|it| upstream.key(visit.client.address(), it.headers()));
     let mut tried = Tried::new(key.unwrap_or_default());
     let mut repeated = false;
     loop {
+        // Waits for a connection have limits of their own.
+        visit.watch.never();
         let mut lease = upstream.acquire(&mut tried).await?;
         record.sent_to(lease.endpoint());
         let reused = lease.is_reused();
@@ -336,7 +338,7 @@ async fn send(
                     if repeatable
                         && !answered
                         && let Some(again) = lease.recall()
-                        && visit.worker.retries.spend()
+                        && upstream.retries.spend()
                     {
                         record.stats().retries.add(1);
                         repeated = true;

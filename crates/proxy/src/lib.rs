@@ -21,7 +21,7 @@
 //!
 //! Where it goes:
 //! - `upstream`: the servers of one name; `balance`: which of them is next.
-//! - `pool`, `link`: the connections to one server; one connection.
+//! - `pool`, `link`: the connections to one server; one connection. `queue`: who waits for one.
 //! - `resolve`, `health`: which addresses there are, and which of them are well.
 //!
 //! How clients connect:
@@ -51,6 +51,7 @@ mod link;
 pub mod log;
 mod plan;
 mod pool;
+mod queue;
 mod resolve;
 pub mod route;
 pub mod routes;

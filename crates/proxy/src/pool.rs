@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::balance::{self, Server as _, Standing, UNIT, fingerprint};
 use crate::config::Eject;
 use crate::link::Link;
+use crate::queue::Queue;
 use crate::resolve::Known;
 use crate::watch::{millis, now_ms};
 
@@ -35,6 +36,8 @@ pub(crate) struct Endpoint {
     credit: Cell<i64>,
     /// Microseconds to a response head, and when that was known.
     latency: Cell<(f64, u64)>,
+    /// Who waits for a connection to be free.
+    queue: Rc<Queue>,
     idle: RefCell<Vec<Idle>>,
     open: Cell<usize>,
     in_use: Cell<usize>,
@@ -76,7 +79,7 @@ pub(crate) enum NoLink {
 
 impl Endpoint {
     /// `credit` is what it is owed in turns from the start.
-    pub(crate) fn new(known: Arc<Known>, limits: Limits, credit: i64) -> Self {
+    pub(crate) fn new(known: Arc<Known>, limits: Limits, queue: Rc<Queue>, credit: i64) -> Self {
         let label: Rc<str> = known.addr.to_string().into();
         Self {
             addr: known.addr,
@@ -85,6 +88,7 @@ impl Endpoint {
             known,
             credit: Cell::new(credit),
             latency: Cell::new((0.0, 0)),
+            queue,
             idle: RefCell::default(),
             open: Cell::new(0),
             in_use: Cell::new(0),
@@ -239,6 +243,10 @@ impl balance::Server for Endpoint {
         self.fingerprint
     }
 
+    fn has_room(&self) -> bool {
+        self.open.get() < self.limits.connections || !self.idle.borrow().is_empty()
+    }
+
     fn credit(&self) -> &Cell<i64> {
         &self.credit
     }
@@ -274,6 +282,7 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         if !self.kept {
             self.endpoint.open.set(self.endpoint.open.get() - 1);
+            self.endpoint.queue.call();
         }
     }
 }
@@ -331,6 +340,7 @@ impl Drop for Lease {
             }
             _ => endpoint.open.set(endpoint.open.get() - 1),
         }
+        endpoint.queue.call();
     }
 }
 

@@ -8,12 +8,15 @@ use std::sync::Arc;
 
 use http::header::HeaderMap;
 use http::{HeaderValue, StatusCode};
+use tokio::time::Instant;
 
-use crate::balance::{self, Dice, Key};
+use crate::balance::{self, Choice, Dice, Key, Server as _};
 use crate::config::{self, Policy};
 use crate::error::Failure;
+use crate::forward::Retries;
 use crate::plan::Tended;
 use crate::pool::{Endpoint, Lease, Limits, NoLink};
+use crate::queue::{Queue, Ticket};
 use crate::resolve::Directory;
 use crate::stats::UpstreamStats;
 
@@ -26,6 +29,9 @@ pub(crate) struct Upstream {
     directory: Arc<Directory>,
     seen: Cell<u64>,
     endpoints: RefCell<Vec<Rc<Endpoint>>>,
+    queue: Rc<Queue>,
+    /// How many requests may be sent again.
+    pub(crate) retries: Retries,
     dice: Dice,
     worker: usize,
     limits: Limits,
@@ -37,7 +43,6 @@ pub(crate) struct Tried {
     key: Key,
     addrs: Vec<SocketAddr>,
     timed_out: bool,
-    full: bool,
 }
 
 impl Upstream {
@@ -50,6 +55,8 @@ impl Upstream {
         let config = tended.config.clone();
         let limits = Limits::share(&config, workers);
         Self {
+            queue: Queue::new(config.queue.div_ceil(workers.max(1))),
+            retries: Retries::new(config.retry_budget),
             config,
             stats,
             directory: tended.directory.clone(),
@@ -77,49 +84,102 @@ impl Upstream {
     /// (nothing was sent, so this is safe for every request).
     pub(crate) async fn acquire(&self, tried: &mut Tried) -> Result<Lease, Failure> {
         self.refresh();
-        let endpoint = self.choose(tried).ok_or_else(|| tried.verdict(self))?;
-        match endpoint.reuse() {
-            Some(lease) => Ok(lease),
-            // Boxed: most requests don't come here, and shouldn't carry the space for it around.
-            None => Box::pin(self.connect(endpoint, tried)).await,
+        // Whoever waits already comes first.
+        let choice = if self.queue.is_empty() { self.choose(tried) } else { Choice::Full };
+        if let Choice::Server(endpoint) = &choice
+            && let Some(lease) = endpoint.reuse()
+        {
+            return Ok(lease);
+        }
+        // Boxed: most requests don't come here, and shouldn't carry the space for it around.
+        Box::pin(self.acquire_slowly(choice, tried)).await
+    }
+
+    async fn acquire_slowly(
+        &self,
+        first: Choice<Rc<Endpoint>>,
+        tried: &mut Tried,
+    ) -> Result<Lease, Failure> {
+        let mut choice = first;
+        let mut deadline = None;
+        let mut ticket: Option<Ticket> = None;
+        loop {
+            match choice {
+                Choice::Server(endpoint) => {
+                    if let Some(lease) = endpoint.reuse() {
+                        return Ok(lease);
+                    }
+                    // Nobody has to wait for this connection to be made.
+                    ticket = None;
+                    match endpoint.connect().await {
+                        Ok(lease) => return Ok(lease),
+                        Err(no_link) => self.passed_over(&endpoint, no_link, tried),
+                    }
+                }
+                Choice::Full => {
+                    let name = || self.config.name.clone();
+                    let ticket = match &ticket {
+                        Some(ticket) => {
+                            // A server that it was sent to in vain may be good enough for the next.
+                            if !tried.addrs.is_empty() {
+                                ticket.pass();
+                            }
+                            ticket
+                        }
+                        None => {
+                            let joined = self.queue.join();
+                            ticket.insert(
+                                joined.ok_or_else(|| Failure::UpstreamBusy { upstream: name() })?,
+                            )
+                        }
+                    };
+                    let patience = self.config.queue_timeout;
+                    let until = *deadline.get_or_insert_with(|| Instant::now() + patience);
+                    tokio::time::timeout_at(until, ticket.called())
+                        .await
+                        .map_err(|_| Failure::QueueTimeout { upstream: name() })?;
+                }
+                Choice::Nobody => return Err(tried.verdict(self)),
+            }
+            self.refresh();
+            choice = self.choose(tried);
         }
     }
 
-    async fn connect(&self, first: Rc<Endpoint>, tried: &mut Tried) -> Result<Lease, Failure> {
-        let mut endpoint = first;
-        loop {
-            match endpoint.connect().await {
-                Ok(lease) => return Ok(lease),
-                Err(NoLink::Full) => tried.full = true,
-                Err(NoLink::TimedOut) => {
-                    self.judge(&endpoint, false);
-                    tried.timed_out = true;
-                }
-                Err(NoLink::Refused(error)) => {
-                    self.judge(&endpoint, false);
-                    let (upstream, addr) = (&*self.config.name, endpoint.addr);
-                    tracing::debug!(upstream, %addr, %error, "no connection");
-                }
-            }
-            tried.addrs.push(endpoint.addr);
-            endpoint = self.choose(tried).ok_or_else(|| tried.verdict(self))?;
-            if let Some(lease) = endpoint.reuse() {
-                return Ok(lease);
+    /// Notes that a server can't be reached.
+    fn passed_over(&self, endpoint: &Endpoint, no_link: NoLink, tried: &mut Tried) {
+        match no_link {
+            // There will be one.
+            NoLink::Full => return,
+            NoLink::TimedOut => tried.timed_out = true,
+            NoLink::Refused(error) => {
+                let (upstream, addr) = (&*self.config.name, endpoint.addr);
+                tracing::debug!(upstream, %addr, %error, "no connection");
             }
         }
+        self.judge(endpoint, false);
+        tried.addrs.push(endpoint.addr);
     }
 
     /// The next server to send to.
-    fn choose(&self, tried: &Tried) -> Option<Rc<Endpoint>> {
+    fn choose(&self, tried: &Tried) -> Choice<Rc<Endpoint>> {
         let endpoints = self.endpoints.borrow();
         let standing = |endpoint: &Rc<Endpoint>| {
             let standing = endpoint.standing()?;
             (!tried.addrs.contains(&endpoint.addr)).then_some(standing)
         };
         if let [only] = &endpoints[..] {
-            return standing(only).map(|_| only.clone());
+            return match standing(only) {
+                Some(_) if only.has_room() => Choice::Server(only.clone()),
+                Some(_) => Choice::Full,
+                None => Choice::Nobody,
+            };
         }
-        balance::choose(&self.config.policy, &endpoints, standing, tried.key, &self.dice).cloned()
+        match balance::choose(&self.config.policy, &endpoints, standing, tried.key, &self.dice) {
+            Choice::Server(endpoint) => Choice::Server(endpoint.clone()),
+            Choice::Full => Choice::Full,
+            Choice::Nobody => Choice::Nobody,
+        }
     }
 
     /// What decides where a request goes if that is decided by hashing.
@@ -172,7 +232,10 @@ impl Upstream {
                 // among equal shares the least advance decides.
                 let behind = (place + known_len - self.worker % known_len) % known_len;
                 let credit = -i64::try_from(behind).unwrap_or(0);
-                kept.unwrap_or_else(|| Rc::new(Endpoint::new(known.clone(), self.limits, credit)))
+                let queue = &self.queue;
+                kept.unwrap_or_else(|| {
+                    Rc::new(Endpoint::new(known.clone(), self.limits, queue.clone(), credit))
+                })
             })
             .collect();
         for old in std::mem::replace(&mut *endpoints, next) {
@@ -182,12 +245,15 @@ impl Upstream {
         }
     }
 
-    /// Closes idle connections that are too old.
+    /// Closes idle connections that are too old, and the like, twice a second.
     pub(crate) fn sweep(&self) {
         self.refresh();
         for endpoint in &*self.endpoints.borrow() {
             endpoint.sweep();
         }
+        self.retries.refill();
+        // A server may be well again, or a new one be there.
+        self.queue.call();
     }
 }
 
@@ -204,9 +270,7 @@ impl Tried {
 
     fn verdict(&self, upstream: &Upstream) -> Failure {
         let upstream = upstream.config.name.clone();
-        if self.full {
-            Failure::UpstreamBusy { upstream }
-        } else if self.timed_out {
+        if self.timed_out {
             Failure::ConnectTimeout { upstream }
         } else if self.addrs.is_empty() {
             Failure::NoServer { upstream }

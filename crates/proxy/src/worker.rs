@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use crate::config;
 use crate::error::RequestIds;
-use crate::forward::{self, Retries, Visit};
+use crate::forward::{self, Visit};
 use crate::front::crowd::Guest;
 use crate::guard::{OutOfStep, Reason};
 use crate::headers::Client;
@@ -58,8 +58,6 @@ pub(crate) struct Worker {
     pub(crate) books: Rc<Books>,
     /// Names for requests.
     pub(crate) ids: RequestIds,
-    /// How many requests may be sent again.
-    pub(crate) retries: Retries,
     watches: Watches,
     limits: Cell<Limits>,
     /// Somebody without the right was told off, in the log; once is enough.
@@ -97,7 +95,6 @@ impl Worker {
             number,
             books: Books::new(log, stats, server.keep_alive),
             ids: RequestIds::new(),
-            retries: Retries::new(),
             watches: Watches::new(),
             limits: Cell::new(Limits::share(server)),
             told_off: Cell::new(false),
@@ -283,9 +280,6 @@ impl Worker {
             }
             if ticks.is_multiple_of(10) {
                 self.site().sweep();
-            }
-            if ticks.is_multiple_of(20) {
-                self.retries.refill();
             }
         }
     }

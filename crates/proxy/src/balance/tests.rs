@@ -11,6 +11,7 @@ struct Fake {
     in_use: Cell<usize>,
     latency: f64,
     standing: Option<Standing>,
+    full: bool,
     credit: Cell<i64>,
 }
 
@@ -27,8 +28,19 @@ impl Server for Fake {
     fn fingerprint(&self) -> u64 {
         fingerprint(format!("10.0.0.{}:80", self.name).as_bytes())
     }
+    fn has_room(&self) -> bool {
+        !self.full
+    }
     fn credit(&self) -> &Cell<i64> {
         &self.credit
+    }
+}
+
+/// The server that is chosen.
+fn pick<'s>(policy: &Policy, servers: &'s [Fake], key: Key, dice: &Dice) -> &'s Fake {
+    match choose(policy, servers, |one| one.standing, key, dice) {
+        Choice::Server(server) => server,
+        Choice::Full | Choice::Nobody => panic!("nobody is chosen"),
     }
 }
 
@@ -39,6 +51,7 @@ fn server(name: usize, weight: u32) -> Fake {
         in_use: Cell::new(0),
         latency: 0.0,
         standing: Some(Standing::Ready),
+        full: false,
         credit: Cell::new(0),
     }
 }
@@ -65,7 +78,7 @@ fn spread(policy: &Policy, servers: &[Fake], requests: u64) -> BTreeMap<usize, u
     let dice = Dice::new(7);
     let mut counts = BTreeMap::new();
     for number in 0..requests {
-        let chosen = choose(policy, servers, |one| one.standing, key(number), &dice).unwrap();
+        let chosen = pick(policy, servers, key(number), &dice);
         *counts.entry(chosen.name).or_default() += 1;
     }
     counts
@@ -75,13 +88,8 @@ fn spread(policy: &Policy, servers: &[Fake], requests: u64) -> BTreeMap<usize, u
 fn equal_servers_take_strict_turns() {
     let servers = servers(&[1, 1, 1]);
     let dice = Dice::new(1);
-    let turns: Vec<usize> = (0..6)
-        .map(|_| {
-            choose(&Policy::RoundRobin, &servers, |one| one.standing, Key::default(), &dice)
-                .unwrap()
-                .name
-        })
-        .collect();
+    let turns: Vec<usize> =
+        (0..6).map(|_| pick(&Policy::RoundRobin, &servers, Key::default(), &dice).name).collect();
     assert_eq!(turns, [0, 1, 2, 0, 1, 2]);
 }
 
@@ -89,13 +97,8 @@ fn equal_servers_take_strict_turns() {
 fn a_heavy_server_gets_its_turns_spread_out() {
     let servers = servers(&[3, 1]);
     let dice = Dice::new(1);
-    let turns: Vec<usize> = (0..8)
-        .map(|_| {
-            choose(&Policy::RoundRobin, &servers, |one| one.standing, Key::default(), &dice)
-                .unwrap()
-                .name
-        })
-        .collect();
+    let turns: Vec<usize> =
+        (0..8).map(|_| pick(&Policy::RoundRobin, &servers, Key::default(), &dice).name).collect();
     assert_eq!(turns, [0, 0, 1, 0, 0, 0, 1, 0]);
 }
 
@@ -131,8 +134,10 @@ fn nobody_is_chosen_where_nobody_can() {
     }
     for policy in policies() {
         let dice = Dice::new(1);
-        assert!(choose(&policy, &servers, |one| one.standing, key(1), &dice).is_none());
-        assert!(choose::<Fake>(&policy, &[], |one| one.standing, key(1), &dice).is_none());
+        for servers in [&servers[..], &[]] {
+            let chosen = choose(&policy, servers, |one| one.standing, key(1), &dice);
+            assert!(matches!(chosen, Choice::Nobody));
+        }
     }
 }
 
@@ -177,8 +182,7 @@ proptest! {
         let total: usize = weights.iter().map(|weight| *weight as usize).sum();
         let dice = Dice::new(3);
         for _ in 0..total * 10 {
-            let chosen = choose(&Policy::LeastConnections, &servers, |one| one.standing, key(0), &dice)
-                .unwrap();
+            let chosen = pick(&Policy::LeastConnections, &servers, key(0), &dice);
             chosen.in_use.set(chosen.in_use() + 1);
         }
         for (server, weight) in servers.iter().zip(&weights) {
@@ -193,11 +197,13 @@ proptest! {
         let gone = gone % all.len();
         let dice = Dice::new(1);
         for number in 0..500 {
-            let before = choose(&hash(), &all, |one| one.standing, key(number), &dice).unwrap().name;
+            let before = pick(&hash(), &all, key(number), &dice).name;
             let without = |one: &Fake| (one.name != gone).then_some(Standing::Ready);
-            let after = choose(&hash(), &all, without, key(number), &dice).unwrap().name;
-            prop_assert!(before == after || before == gone);
-            prop_assert_ne!(after, gone);
+            let Choice::Server(after) = choose(&hash(), &all, without, key(number), &dice) else {
+                return Err(TestCaseError::fail("nobody is chosen"));
+            };
+            prop_assert!(before == after.name || before == gone);
+            prop_assert_ne!(after.name, gone);
         }
     }
 
@@ -210,8 +216,8 @@ proptest! {
         let (dice, keys) = (Dice::new(1), total * 100);
         let mut moved = 0_u64;
         for number in 0..keys {
-            let before = choose(&hash(), &few, |one| one.standing, key(number), &dice).unwrap().name;
-            let after = choose(&hash(), &more, |one| one.standing, key(number), &dice).unwrap().name;
+            let before = pick(&hash(), &few, key(number), &dice).name;
+            let after = pick(&hash(), &more, key(number), &dice).name;
             if before != after {
                 prop_assert_eq!(after, weights.len());
                 moved += 1;
@@ -222,7 +228,7 @@ proptest! {
 
     #[test]
     fn worse_servers_are_used_only_when_no_better_one_is_there(
-        standings in proptest::collection::vec(proptest::option::of(0_usize..5), 1..6),
+        standings in proptest::collection::vec((proptest::option::of(0_usize..5), any::<bool>()), 1..6),
         number in any::<u64>(),
     ) {
         const ALL: [Standing; 5] = [
@@ -234,13 +240,18 @@ proptest! {
         ];
         let mut servers = servers(&vec![1; standings.len()]);
         for (server, standing) in servers.iter_mut().zip(&standings) {
-            server.standing = standing.map(|at| ALL[at]);
+            server.standing = standing.0.map(|at| ALL[at]);
+            server.full = standing.1;
         }
         let best = servers.iter().filter_map(|one| one.standing).min();
         for policy in policies() {
             let dice = Dice::new(number);
-            let chosen = choose(&policy, &servers, |one| one.standing, key(number), &dice);
-            prop_assert_eq!(chosen.and_then(|one| one.standing), best);
+            let free = servers.iter().any(|one| one.standing == best && !one.full);
+            match choose(&policy, &servers, |one| one.standing, key(number), &dice) {
+                Choice::Server(one) => prop_assert!(best.is_some() && one.standing == best && !one.full),
+                Choice::Full => prop_assert!(best.is_some() && !free),
+                Choice::Nobody => prop_assert!(best.is_none()),
+            }
         }
     }
 }

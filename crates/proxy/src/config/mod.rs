@@ -152,6 +152,12 @@ pub struct Upstream {
     pub idle_timeout: Duration,
     /// Connections to one server at most, over all workers; tunnels and streams included.
     pub max_connections: usize,
+    /// Requests that may wait for a connection when all are in use, over all workers.
+    pub queue: usize,
+    /// How long they may.
+    pub queue_timeout: Duration,
+    /// The part of the requests, in percent, that may be sent a second time.
+    pub retry_budget: u8,
     /// Longest silence of a tunnel (WebSocket) before it is closed.
     pub tunnel_idle: Duration,
     /// Active health check; absent: a server is judged by its answers alone.

@@ -230,6 +230,17 @@ fn a_server_that_fails_may_be_left_out() {
 }
 
 #[test]
+fn requests_may_wait_and_be_repeated_within_limits() {
+    let web = &parse(SMALL).unwrap().config.upstreams[0];
+    assert_eq!((web.queue, web.queue_timeout.as_secs(), web.retry_budget), (100, 5, 20));
+    let lines = "queue = 0\nqueue_timeout = \"1s\"\nretry_budget = \"0%\"\n[[hosts]]";
+    let web = &parse(&SMALL.replace("[[hosts]]", lines)).unwrap().config.upstreams[0];
+    assert_eq!((web.queue, web.queue_timeout.as_secs(), web.retry_budget), (0, 1, 0));
+    let error = errors(&SMALL.replace("[[hosts]]", "retry_budget = \"2\"\n[[hosts]]"));
+    assert!(error.contains("key `upstreams.web.retry_budget`: \"2\" is not a part"), "{error}");
+}
+
+#[test]
 fn a_host_can_be_named_once() {
     let text = format!(
         "{SMALL}[[hosts]]\nnames = [\"*\"]\n[[hosts.routes]]\npath = \"/\"\nupstream = \"web\"\n"

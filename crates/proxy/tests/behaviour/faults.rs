@@ -35,6 +35,17 @@ async fn a_safe_request_survives_a_connection_that_died_in_the_pool() {
 }
 
 #[tokio::test]
+async fn without_a_budget_nothing_is_sent_twice() {
+    let up = closes_on_reuse().await;
+    let running = proxy().only(&up, "retry_budget = \"0%\"").start();
+    let mut client = Client::to(running.addr).await;
+    assert_eq!(client.ask("GET /1 HTTP/1.1\r\nhost: a\r\n\r\n").await.text(), "first");
+    let answer = client.ask("GET /2 HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!((answer.status, answer.code().as_str()), (502, "upstream_closed"));
+    assert_eq!(up.requests().len(), 2);
+}
+
+#[tokio::test]
 async fn a_post_that_may_have_arrived_is_never_sent_twice() {
     let up = closes_on_reuse().await;
     let running = proxy().to(&up).start();
@@ -297,12 +308,13 @@ async fn connections_to_a_server_are_capped() {
         assert!(conn.is_closed().await);
     })
     .await;
-    let running = proxy().only(&up, "max_connections = 1").start();
+    let running = proxy().only(&up, "max_connections = 1\nqueue = 0").start();
     let mut first = Client::to(running.addr).await;
     first.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     eventually("the first request", || up.requests().len() == 1).await;
     let answer = get(running.addr, "/", "").await;
     assert_eq!((answer.status, answer.code().as_str()), (503, "upstream_busy"));
+    assert!(answer.header("retry-after").is_some());
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod own_answers;
 mod paths;
 mod program;
 mod proxy_protocol;
+mod queueing;
 mod reload;
 mod rewriting;
 mod route_headers;

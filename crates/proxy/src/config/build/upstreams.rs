@@ -30,6 +30,12 @@ impl Builder<'_> {
             body_idle_timeout: self.duration(section.body_idle_timeout, 300 * SECOND),
             idle_timeout: self.duration(section.idle_timeout, 4 * SECOND),
             max_connections: self.count(section.max_connections, 16_384, 10_000_000),
+            queue: usize::try_from(self.amount(section.queue, 100, 0..=1_000_000)).unwrap_or(100),
+            queue_timeout: self.duration(section.queue_timeout, 5 * SECOND),
+            retry_budget: section
+                .retry_budget
+                .and_then(|text| self.read(&text, values::percent))
+                .unwrap_or(20),
             tunnel_idle: self.duration(section.tunnel_idle, 3600 * SECOND),
             health,
             eject,

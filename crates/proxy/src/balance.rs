@@ -11,7 +11,7 @@ use crate::config::Policy;
 
 mod hash;
 
-pub(crate) use hash::{Key, fingerprint};
+pub(crate) use hash::{Key, fingerprint, value};
 
 /// The share of a server of weight 1.
 pub(crate) const UNIT: u32 = 256;
@@ -54,6 +54,11 @@ pub(crate) struct Dice(Cell<u64>);
 impl Dice {
     pub(crate) fn new(seed: u64) -> Self {
         Self(Cell::new(seed))
+    }
+
+    /// Any number.
+    pub(crate) fn throw(&self) -> u64 {
+        self.below(u64::MAX)
     }
 
     /// A number below `limit`, which isn't 0.

@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     NoRoute,
     /// The route doesn't serve this method.
     MethodNotAllowed { allow: HeaderValue },
+    /// Too many requests; in so many seconds another one may come.
+    RateLimited { after: u64 },
     /// Another site's page sent it.
     CrossSite,
     /// A session is needed.
@@ -86,6 +88,10 @@ impl Failure {
             Self::MethodNotAllowed { .. } => {
                 Row(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", None)
             }
+            Self::RateLimited { after } => {
+                let after = u16::try_from(*after).unwrap_or(u16::MAX);
+                Row(StatusCode::TOO_MANY_REQUESTS, "rate_limited", Some(after))
+            }
             Self::CrossSite => Row(StatusCode::FORBIDDEN, "cross_site", None),
             Self::Unauthenticated => Row(StatusCode::UNAUTHORIZED, "unauthenticated", None),
             Self::Forbidden => Row(StatusCode::FORBIDDEN, "forbidden", None),
@@ -137,6 +143,9 @@ impl Failure {
             Self::NoRoute => "no route of this proxy matches this host and path".into(),
             Self::MethodNotAllowed { allow } => {
                 format!("this path serves {}", allow.to_str().unwrap_or_default())
+            }
+            Self::RateLimited { after } => {
+                format!("too many requests; try again in {after} s")
             }
             Self::CrossSite => {
                 "a page of another site may not make this call with your session".into()
@@ -301,6 +310,7 @@ mod tests {
                 405,
                 "method_not_allowed",
             ),
+            (Failure::RateLimited { after: 7 }, 429, "rate_limited"),
             (Failure::CrossSite, 403, "cross_site"),
             (Failure::Unauthenticated, 401, "unauthenticated"),
             (Failure::Forbidden, 403, "forbidden"),
@@ -325,7 +335,8 @@ mod tests {
             assert_eq!(response.status(), status, "{class}");
             assert_eq!(failure.class(), class);
             assert_eq!(response.headers()[REQUEST_ID], id);
-            assert_eq!(response.headers().contains_key(RETRY_AFTER), status == 503, "{class}");
+            let retry = response.headers().contains_key(RETRY_AFTER);
+            assert_eq!(retry, matches!(status, 429 | 503), "{class}");
             let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
             assert_eq!(body["status"], "error");
             assert_eq!(body["code"], class);

@@ -1,8 +1,8 @@
 //! One request through the proxy. Read this first:
 //!
 //! 1. [`Target::parse`]: one host and one canonical path, or 400.
-//! 2. The route by host and path, or 404; its methods, or 405; the declared length of the body against its
-//!    limit, or 413.
+//! 2. The route by host and path, or 404; its methods, or 405; its rate limit, or 429; the declared
+//!    length of the body against its limit, or 413.
 //! 3. A protected route: not from another site's page (403), and who it is ([`crate::auth`]).
 //!    A route that answers by itself does so now.
 //! 4. [`Rules::prepare_request`](crate::headers::Rules::prepare_request): hop-by-hop headers and forged
@@ -145,6 +145,9 @@ async fn serve(
     {
         return Err(Failure::MethodNotAllowed { allow: methods.allow().clone() });
     }
+    if route.rate_limit.is_some() {
+        way::check_rate(visit, site, route, &parts.headers, record.started())?;
+    }
     let has_host = !target.host.is_empty();
     target.rewrite().apply(&mut parts.uri, &mut parts.headers);
     let upgrade = match headers::upgrade_of(parts) {
@@ -186,9 +189,9 @@ async fn serve(
         parts.headers.remove(http::header::AUTHORIZATION);
         parts.headers.insert(gate.config().identity_header.clone(), identity);
     }
+    let way = Way::of(visit, site, route, forward, &parts.headers)?;
     way::change(parts, forward)?;
     parts.extensions.clear();
-    let way = Way::of(site, route, forward)?;
     let body = RequestBody::of(body, visit, site, &way, record);
     let parts = std::mem::replace(parts, Request::new(()).into_parts().0);
     let mut request = Some(Request::from_parts(parts, body));

@@ -15,6 +15,7 @@
 //! What moves it:
 //! - `forward`: one request from head to answer; the file to read first.
 //! - `auth`: asks who sent it, and remembers.
+//! - `rate`: who asked how often, in one table for all workers.
 //! - `body`: bodies passed on piece by piece.
 //! - `upgrade`: WebSocket tunnels.
 //! - `error`: what can go wrong, and the one table of answers.
@@ -52,6 +53,7 @@ pub mod log;
 mod plan;
 mod pool;
 mod queue;
+mod rate;
 mod resolve;
 pub mod route;
 pub mod routes;

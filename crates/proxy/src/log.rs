@@ -270,6 +270,11 @@ impl Record {
         &self.id
     }
 
+    /// When it came.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
     /// The deadline of the client's connection.
     pub(crate) fn watch(&self) -> &Rc<Watch> {
         &self.watch

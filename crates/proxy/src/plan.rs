@@ -8,6 +8,7 @@ use service::Shutdown;
 use crate::config::{self, Config};
 use crate::front::crowd::Crowd;
 use crate::log::Sink;
+use crate::rate::Limiter;
 use crate::resolve::Directory;
 
 /// What is to be served.
@@ -17,6 +18,8 @@ pub(crate) struct Plan {
     pub(crate) config: Arc<Config>,
     /// The upstreams, in the order of the configuration.
     pub(crate) upstreams: Vec<Arc<Tended>>,
+    /// Who asked how often, by the position of the route.
+    pub(crate) limiters: Arc<[Option<Arc<Limiter>>]>,
     /// Where the access log goes.
     pub(crate) sink: Option<Sink>,
     /// The connections of each client.
@@ -63,7 +66,8 @@ impl Plan {
         // Who is connected stays connected, and counted.
         let crowd = before.map_or_else(Crowd::new, |plan| plan.crowd.clone());
         crowd.allow(config.server.max_connections_per_client);
-        Self { config: Arc::new(config), upstreams, sink, crowd }
+        let limiters = Limiter::all(&config, before.map_or(&[][..], |plan| &plan.limiters)).into();
+        Self { config: Arc::new(config), upstreams, limiters, sink, crowd }
     }
 
     fn named(&self, name: &str) -> Option<&Arc<Tended>> {

@@ -4,6 +4,8 @@
 //! - [`OwnAnswer`]: a redirect, or an answer that is always the same.
 //! - [`Edits`]: headers that it changes.
 //! - [`Methods`]: which methods are served.
+//! - [`RateLimit`], [`Pace`]: how often.
+//! - [`Split`]: several upstreams by weight.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +13,16 @@ use std::time::Duration;
 mod answers;
 mod edits;
 mod methods;
+mod pace;
 mod path;
+mod split;
 
 pub use answers::{Asked, Fixed, OwnAnswer, Part, Redirect};
 pub use edits::Edits;
 pub use methods::Methods;
+pub use pace::{Pace, RateBy, RateLimit};
 pub use path::PathRewrite;
+pub use split::Split;
 
 /// What a route asks of its callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,6 +41,8 @@ pub enum AuthRule {
 pub struct Route {
     /// Position among all routes of the configuration, for counters.
     pub index: usize,
+    /// The first name of its host.
+    pub host: Arc<str>,
     /// The path as configured: `/hello` (exact) or `/chat/*` (prefix).
     pub path: Arc<str>,
     /// What becomes of a request.
@@ -43,6 +51,8 @@ pub struct Route {
     pub auth: AuthRule,
     /// The methods that are served; `None`: all.
     pub methods: Option<Methods>,
+    /// How often a request may come; `None`: as often as it likes.
+    pub rate_limit: Option<RateLimit>,
     /// Longest request body in bytes; `None`: no limit.
     pub max_body: Option<u64>,
     /// Headers of the answer that are changed; the proxy's refusals stay as they are.
@@ -61,8 +71,8 @@ pub enum Action {
 /// How a request goes to its upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
-    /// Position in [`Config::upstreams`](crate::config::Config::upstreams).
-    pub upstream: usize,
+    /// Where to.
+    pub to: Destination,
     /// Longest wait for the response head; `None`: as the upstream says.
     pub response_timeout: Option<Duration>,
     /// Longest silence inside a response body; `None`: as the upstream says.
@@ -71,6 +81,27 @@ pub struct Forward {
     pub path: Option<PathRewrite>,
     /// Headers of the request that are changed.
     pub request_headers: Option<Edits>,
+}
+
+/// Where a request goes. Upstreams are named by their position in
+/// [`Config::upstreams`](crate::config::Config::upstreams).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// To this upstream.
+    One(usize),
+    /// To one of several.
+    Split(Split),
+}
+
+impl Destination {
+    /// The upstreams that get requests.
+    #[must_use]
+    pub fn upstreams(&self) -> Vec<usize> {
+        match self {
+            Self::One(upstream) => vec![*upstream],
+            Self::Split(split) => split.upstreams().collect(),
+        }
+    }
 }
 
 impl Route {

@@ -4,6 +4,7 @@
 //! the place of this one without touching what is under way. An upstream whose settings stayed the same is
 //! carried over with its connections.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +12,12 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::auth::Gate;
+use crate::balance::Dice;
 use crate::config::Config;
 use crate::front::crowd::Crowd;
 use crate::headers::Rules;
 use crate::plan::Plan;
+use crate::rate::Limiter;
 use crate::route::Route;
 use crate::stats::Stats;
 use crate::upstream::Upstream;
@@ -31,6 +34,10 @@ pub(crate) struct Site {
     pub(crate) gate: Option<Rc<Gate>>,
     /// The connections of each client, at this worker and the others.
     pub(crate) crowd: Arc<Crowd>,
+    /// Who asked how often, by the position of the route.
+    pub(crate) limiters: Arc<[Option<Arc<Limiter>>]>,
+    /// Spreads requests over upstreams.
+    pub(crate) dice: Dice,
     books: Vec<Rc<RouteBook>>,
 }
 
@@ -82,6 +89,8 @@ impl Site {
             gate,
             upstreams,
             crowd: plan.crowd.clone(),
+            limiters: plan.limiters.clone(),
+            dice: Dice::new(RandomState::new().hash_one(worker)),
             books,
             config,
         }

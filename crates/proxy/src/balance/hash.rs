@@ -21,12 +21,16 @@ impl Key {
     /// The key of a request; without the header or cookie, its client is the key.
     pub(crate) fn of(policy: &Policy, client: &HeaderValue, headers: &HeaderMap) -> Self {
         let Policy::Hash(by) = policy else { return Self::default() };
-        let found = match by {
-            HashBy::Client => None,
-            HashBy::Header(name) => headers.get(name).map(HeaderValue::as_bytes),
-            HashBy::Cookie(name) => cookie(headers, name),
-        };
-        Self(fingerprint(found.unwrap_or(client.as_bytes())))
+        Self(fingerprint(value(by, headers).unwrap_or(client.as_bytes())))
+    }
+}
+
+/// What a request has in the header or cookie that it is told apart by.
+pub(crate) fn value<'h>(by: &HashBy, headers: &'h HeaderMap) -> Option<&'h [u8]> {
+    match by {
+        HashBy::Client => None,
+        HashBy::Header(name) => headers.get(name).map(HeaderValue::as_bytes),
+        HashBy::Cookie(name) => cookie(headers, name),
     }
 }
 

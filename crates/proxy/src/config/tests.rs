@@ -430,7 +430,7 @@ fn the_committed_file_serves_both_set_ups() {
     assert!(warnings.is_empty(), "{warnings:?}");
     let server_of = |config: &Config, path: &str| {
         let route = config.routes.find("localhost:8080", path).unwrap();
-        let server = &config.upstreams[route.forward().unwrap().upstream].servers[0].at;
+        let server = &config.upstreams[route.forward().unwrap().to.upstreams()[0]].servers[0].at;
         (format!("{}:{}", server.host, server.port), route.auth)
     };
     for path in [
@@ -522,6 +522,8 @@ fn every_key_is_in_the_reference_and_the_reference_has_no_other() {
         "[[hosts]]\nnames = []\nroutes = [{ path = \"/\", redirect = { zz = 1 } }]",
         "[[hosts]]\nnames = []\nroutes = [{ path = \"/\", respond = { zz = 1 } }]",
         "[[hosts]]\nnames = []\nroutes = [{ path = \"/\", request_headers = { zz = 1 } }]",
+        "[[hosts]]\nnames = []\nroutes = [{ path = \"/\", rate_limit = { zz = 1 } }]",
+        "[[hosts]]\nnames = []\nroutes = [{ path = \"/\", upstream = [{ zz = 1 }] }]",
     ] {
         known.extend(keys_of(section));
     }

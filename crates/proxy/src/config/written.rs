@@ -10,8 +10,13 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
 mod listen;
+mod route;
 
 pub(super) use listen::{ListenEntry, ListenSection};
+pub(super) use route::{
+    EditsSection, RateLimitSection, RedirectSection, RespondSection, RouteSection, ShareTable,
+    Shares,
+};
 
 /// Text at a place.
 pub(super) type Text = Spanned<String>;
@@ -144,50 +149,6 @@ pub(super) struct HostSection {
     pub(super) names: Spanned<Vec<Text>>,
     #[serde(default)]
     pub(super) routes: Vec<Spanned<RouteSection>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RouteSection {
-    pub(super) path: Text,
-    pub(super) upstream: Option<Text>,
-    pub(super) redirect: Option<Spanned<RedirectSection>>,
-    pub(super) respond: Option<Spanned<RespondSection>>,
-    pub(super) auth: Option<Text>,
-    pub(super) methods: Option<Spanned<Vec<Text>>>,
-    pub(super) strip_prefix: Option<Text>,
-    pub(super) rewrite: Option<Text>,
-    pub(super) max_body: Option<Spanned<Amount>>,
-    pub(super) response_timeout: Option<Text>,
-    pub(super) body_idle_timeout: Option<Text>,
-    pub(super) request_headers: Option<Spanned<EditsSection>>,
-    pub(super) response_headers: Option<Spanned<EditsSection>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EditsSection {
-    #[serde(default)]
-    pub(super) set: BTreeMap<Text, Text>,
-    #[serde(default)]
-    pub(super) add: BTreeMap<Text, Text>,
-    #[serde(default)]
-    pub(super) remove: Vec<Text>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RedirectSection {
-    pub(super) to: Text,
-    pub(super) status: Option<Spanned<Amount>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RespondSection {
-    pub(super) status: Spanned<Amount>,
-    pub(super) body: Option<Text>,
-    pub(super) content_type: Option<Text>,
 }
 
 /// A count or a size: a number, or a string (`"64KiB"`, or digits that came out of `${NAME}`).

@@ -1,10 +1,17 @@
 //! The way of one request to its upstream, as the route and the upstream lay it down.
 
+use std::net::IpAddr;
+use std::time::Instant;
+
+use http::HeaderMap;
 use http::request::Parts;
 
+use super::Visit;
+use crate::balance;
 use crate::error::Failure;
 use crate::headers::X_FORWARDED_PREFIX;
-use crate::route::{Forward, Route};
+use crate::rate::Who;
+use crate::route::{Destination, Forward, RateBy, Route, Split};
 use crate::site::Site;
 use crate::upstream::Upstream;
 use crate::watch::millis;
@@ -22,8 +29,18 @@ pub(super) struct Way<'s> {
 }
 
 impl<'s> Way<'s> {
-    pub(super) fn of(site: &'s Site, route: &Route, forward: &Forward) -> Result<Self, Failure> {
-        let upstream = site.upstreams.get(forward.upstream).ok_or(Failure::NoRoute)?;
+    pub(super) fn of(
+        visit: &Visit,
+        site: &'s Site,
+        route: &Route,
+        forward: &Forward,
+        headers: &HeaderMap,
+    ) -> Result<Self, Failure> {
+        let place = match &forward.to {
+            Destination::One(place) => *place,
+            Destination::Split(split) => split.at(point(split, visit, site, headers)),
+        };
+        let upstream = site.upstreams.get(place).ok_or(Failure::NoRoute)?;
         let own = &upstream.config;
         Ok(Self {
             upstream,
@@ -32,6 +49,39 @@ impl<'s> Way<'s> {
             idle_ms: millis(forward.body_idle_timeout.unwrap_or(own.body_idle_timeout)),
         })
     }
+}
+
+/// Where a request stands among all that are spread: the same for all that belong together.
+fn point(split: &Split, visit: &Visit, site: &Site, headers: &HeaderMap) -> u64 {
+    let Some(by) = &split.by else { return site.dice.throw() };
+    if let Some(value) = balance::value(by, headers) {
+        return balance::fingerprint(value);
+    }
+    let origin = visit.client.origin(headers, |ip| site.config.server.trusts(ip));
+    match origin {
+        IpAddr::V4(address) => balance::fingerprint(&address.octets()),
+        IpAddr::V6(address) => balance::fingerprint(&address.octets()),
+    }
+}
+
+/// Counts a request against the limit of its route, if it has one.
+pub(super) fn check_rate(
+    visit: &Visit,
+    site: &Site,
+    route: &Route,
+    headers: &HeaderMap,
+    now: Instant,
+) -> Result<(), Failure> {
+    let Some(Some(limiter)) = site.limiters.get(route.index) else { return Ok(()) };
+    let address = || Who::Address(visit.client.origin(headers, |ip| site.config.server.trusts(ip)));
+    let who = match &limiter.limit.by {
+        RateBy::Route => Who::Everyone,
+        RateBy::Client => address(),
+        RateBy::Header(name) => {
+            headers.get(name).map_or_else(address, |value| Who::Value(value.as_bytes()))
+        }
+    };
+    limiter.admit(who, now).map_err(|after| Failure::RateLimited { after })
 }
 
 /// Changes in a request what its route wants changed; the proxy's own headers are set.

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
 use http::header::{FORWARDED, HeaderName, HeaderValue};
@@ -12,6 +12,7 @@ use super::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
 /// What a client connection adds to each of its requests; made once a connection.
 #[derive(Debug)]
 pub struct Client {
+    ip: IpAddr,
     address: HeaderValue,
     forwarded_for: String,
     scheme: &'static str,
@@ -34,13 +35,35 @@ impl Client {
         };
         let address = HeaderValue::from_str(&ip.to_string())
             .unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-        Self { address, forwarded_for, scheme, trusted, last: RefCell::new(None) }
+        Self { ip, address, forwarded_for, scheme, trusted, last: RefCell::new(None) }
     }
 
     /// The client's address as text.
     #[must_use]
     pub fn address(&self) -> &HeaderValue {
         &self.address
+    }
+
+    /// Where a request comes from: the other end of its connection, or, if that is a trusted proxy, the
+    /// last address that proxies tell before one that `trusts` doesn't know. Read from the right, since
+    /// what stands further left may be anybody's invention.
+    pub(crate) fn origin(&self, headers: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> IpAddr {
+        let mut origin = self.ip;
+        if !self.trusted {
+            return origin;
+        }
+        let lines = headers.get_all(X_FORWARDED_FOR).iter().rev();
+        for told in lines.flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b',')) {
+            let told = std::str::from_utf8(told).ok().map(str::trim);
+            match told.and_then(told_address) {
+                Some(address) => origin = address,
+                None => return origin,
+            }
+            if !trusts(origin) {
+                return origin;
+            }
+        }
+        origin
     }
 
     /// How the client came: `http` or `https`.
@@ -79,6 +102,13 @@ impl Client {
     }
 }
 
+/// An address as proxies write it: with or without a port, IPv6 with or without brackets.
+fn told_address(text: &str) -> Option<IpAddr> {
+    let ip = text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|addr| addr.ip()));
+    let bare = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    ip.or_else(bare).map(|ip| ip.to_canonical())
+}
+
 /// What a trusted proxy in front of this one says about the client behind it.
 #[derive(Debug)]
 pub(super) struct Told {
@@ -113,6 +143,42 @@ impl Told {
             if let Some(value) = told {
                 headers.insert(name, value);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_comes_from_the_last_address_that_no_trusted_proxy_has() {
+        let trusts = |ip: IpAddr| ip.to_string().starts_with("10.") || ip.is_loopback();
+        let origin = |trusted: bool, lines: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(X_FORWARDED_FOR, HeaderValue::from_static(line));
+            }
+            let client = Client::new("10.0.0.1:5".parse().unwrap(), "http", trusted);
+            client.origin(&headers, trusts).to_string()
+        };
+        for (lines, want) in [
+            (&[][..], "10.0.0.1"),
+            (&["9.9.9.9"], "9.9.9.9"),
+            (&["6.6.6.6, 9.9.9.9"], "9.9.9.9"),
+            (&["6.6.6.6", "9.9.9.9 , 10.0.0.2"], "9.9.9.9"),
+            (&["6.6.6.6, 9.9.9.9:1234,10.0.0.2:1"], "9.9.9.9"),
+            (&["2001:db8::1"], "2001:db8::1"),
+            (&["[2001:db8::1]:443"], "2001:db8::1"),
+            (&["[2001:db8::1]"], "2001:db8::1"),
+            (&["::ffff:9.9.9.9"], "9.9.9.9"),
+            (&["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+            (&["9.9.9.9, unknown"], "10.0.0.1"),
+            (&["9.9.9.9, unknown, 10.0.0.2"], "10.0.0.2"),
+            (&["9.9.9.9,"], "10.0.0.1"),
+        ] {
+            assert_eq!(origin(true, lines), want, "{lines:?}");
+            assert_eq!(origin(false, lines), "10.0.0.1", "{lines:?}");
         }
     }
 }

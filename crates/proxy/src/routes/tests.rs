@@ -1,11 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::route::{Action, AuthRule, Forward};
+use crate::route::{Action, AuthRule, Destination, Forward};
 
 fn route(path: &str) -> Route {
     let forward = Forward {
-        upstream: 0,
+        to: Destination::One(0),
         response_timeout: None,
         body_idle_timeout: None,
         path: None,
@@ -13,10 +13,12 @@ fn route(path: &str) -> Route {
     };
     Route {
         index: 0,
+        host: "h".into(),
         path: path.into(),
         action: Action::Forward(forward),
         auth: AuthRule::None,
         methods: None,
+        rate_limit: None,
         max_body: None,
         response_headers: None,
     }

@@ -1,5 +1,7 @@
 //! Hosts and their routes.
 
+use std::sync::Arc;
+
 use toml::Spanned;
 
 use super::Builder;
@@ -26,10 +28,13 @@ impl Builder<'_> {
                 "name at least one host, or \"*\" for every host",
             );
         }
+        let mut first: Arc<str> = "".into();
         for text in section.names.into_inner() {
-            if let Some(name) = self.read(&text, values::host_pattern)
-                && routes.name_host(host, &name).is_err()
-            {
+            let Some(name) = self.read(&text, values::host_pattern) else { continue };
+            if first.is_empty() {
+                first = name.as_str().into();
+            }
+            if routes.name_host(host, &name).is_err() {
                 let problem = format!("the host \"{name}\" is named twice");
                 self.error(text.span(), problem, "put all its routes under one [[hosts]]");
             }
@@ -44,7 +49,7 @@ impl Builder<'_> {
         let mut seen: Vec<(String, usize)> = Vec::new();
         for written in section.routes {
             let path_at = written.get_ref().path.span();
-            let Some(route) = self.route(written.into_inner(), auth, reference) else {
+            let Some(route) = self.route(written.into_inner(), &first, auth, reference) else {
                 continue;
             };
             if routes.add_route(host, route.clone()).is_err() {

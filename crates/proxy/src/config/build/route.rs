@@ -1,19 +1,23 @@
 //! What one route says.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use http::{HeaderName, StatusCode};
 use toml::Spanned;
 
 use super::edits::Way;
 use super::template::redirect_to;
-use super::words::{auth_rule, content_type, method};
-use super::{Builder, DEFAULT_IDENTITY};
+use super::words::{auth_rule, content_type, hash_by, method, rate_by};
+use super::{Builder, DEFAULT_IDENTITY, SECOND};
 use crate::config::Auth;
 use crate::config::values;
-use crate::config::written::{RedirectSection, RespondSection, RouteSection, Text};
+use crate::config::written::{
+    RateLimitSection, RedirectSection, RespondSection, RouteSection, ShareTable, Shares, Text,
+};
 use crate::route::{
-    Action, AuthRule, Fixed, Forward, Methods, OwnAnswer, PathRewrite, Redirect, Route,
+    Action, AuthRule, Destination, Fixed, Forward, Methods, OwnAnswer, Pace, PathRewrite, RateBy,
+    RateLimit, Redirect, Route, Split,
 };
 
 impl Builder<'_> {
@@ -21,6 +25,7 @@ impl Builder<'_> {
     pub(super) fn route(
         &mut self,
         mut section: RouteSection,
+        host: &Arc<str>,
         auth: Option<&Auth>,
         reference: &mut impl FnMut(&Text, &mut Self) -> usize,
     ) -> Option<Route> {
@@ -28,6 +33,7 @@ impl Builder<'_> {
         let path = self.read(&section.path, values::route_path);
         let rule = self.auth_rule(section.auth.take(), auth);
         let methods = section.methods.take().map(|list| self.list(list, "method", method));
+        let rate_limit = section.rate_limit.take().and_then(|limit| self.rate_limit(limit));
         let max_body =
             section.max_body.take().map(|amount| self.amount(Some(amount), 0, 0..=u64::MAX));
         let identity = auth.map_or(DEFAULT_IDENTITY, |auth| auth.identity_header.clone());
@@ -42,10 +48,12 @@ impl Builder<'_> {
         )?;
         Some(Route {
             index: 0,
+            host: host.clone(),
             path: path?.into(),
             action,
             auth: rule,
             methods: methods.map(Methods::new),
+            rate_limit,
             max_body,
             response_headers,
         })
@@ -103,6 +111,7 @@ impl Builder<'_> {
                 section.rewrite.as_ref().map(|key| (key.span(), "rewrite")),
                 section.response_timeout.as_ref().map(|key| (key.span(), "response_timeout")),
                 section.body_idle_timeout.as_ref().map(|key| (key.span(), "body_idle_timeout")),
+                section.split_by.as_ref().map(|key| (key.span(), "split_by")),
                 section.request_headers.as_ref().map(|key| (key.span(), "request_headers")),
             ];
             for (at, key) in useless.into_iter().flatten() {
@@ -116,15 +125,71 @@ impl Builder<'_> {
         if let Some(respond) = section.respond {
             return Some(Action::Answer(OwnAnswer::Fixed(self.fixed(respond.into_inner()))));
         }
-        let upstream = reference(&section.upstream?, self);
+        let to = self.destination(section.upstream?, section.split_by, reference);
         let rewrite = self.path_rewrite(section.strip_prefix, section.rewrite, path);
         Some(Action::Forward(Forward {
-            upstream,
+            to: to?,
             response_timeout: self.some_duration(section.response_timeout),
             body_idle_timeout: self.some_duration(section.body_idle_timeout),
             path: rewrite,
             request_headers: self.edits(section.request_headers, Way::Request, identity),
         }))
+    }
+
+    fn destination(
+        &mut self,
+        shares: Spanned<Shares>,
+        by: Option<Text>,
+        reference: &mut impl FnMut(&Text, &mut Self) -> usize,
+    ) -> Option<Destination> {
+        let at = shares.span();
+        let by_at = by.as_ref().map(Spanned::span);
+        let by = by.and_then(|text| self.read(&text, hash_by));
+        let list = match shares.into_inner() {
+            Shares::One(name) => {
+                if let Some(by_at) = by_at {
+                    let remedy =
+                        "remove it, or write upstream = [{ name = \"...\", weight = ... }, ...]";
+                    self.error(by_at, "split_by is for routes with several upstreams", remedy);
+                }
+                return Some(Destination::One(reference(&Spanned::new(at, name), self)));
+            }
+            Shares::Several(list) => list,
+        };
+        let mut weights: Vec<(usize, u32)> = Vec::new();
+        for share in list {
+            let ShareTable { name, weight } = share.into_inner();
+            let upstream = reference(&name, self);
+            let weight = u32::try_from(self.amount(Some(weight), 1, 0..=1_000_000)).unwrap_or(1);
+            if weights.iter().any(|(known, _)| *known == upstream) {
+                let problem = format!("\"{}\" is there twice", name.get_ref());
+                self.error(name.span(), problem, "remove one");
+            } else {
+                weights.push((upstream, weight));
+            }
+        }
+        let split = Split::new(&weights, by);
+        if split.is_none() {
+            let remedy = "give at least one upstream a weight above 0";
+            self.error(at, "the weights add up to zero, so no request could be served", remedy);
+        }
+        split.map(Destination::Split)
+    }
+
+    fn rate_limit(&mut self, section: RateLimitSection) -> Option<RateLimit> {
+        let requests = self.count(Some(section.requests), 1, 1_000_000);
+        let per = self.duration(Some(section.per), SECOND);
+        let burst = self.count(section.burst, requests, 1_000_000);
+        let by = match section.by {
+            Some(text) => self.read(&text, rate_by)?,
+            None => RateBy::Client,
+        };
+        let small = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        Some(RateLimit {
+            pace: Pace::new(small(requests), per, small(burst)),
+            by,
+            clients: self.count(section.clients, 65_536, 10_000_000),
+        })
     }
 
     fn path_rewrite(

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Method};
 
 use crate::config::values::Complaint;
 use crate::config::{HashBy, Policy};
-use crate::route::AuthRule;
+use crate::route::{AuthRule, RateBy};
 
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, Complaint> {
     text.parse().map_err(|_| {
@@ -44,6 +44,18 @@ pub(super) fn hash_by(text: &str) -> Result<HashBy, Complaint> {
         "header" => name.parse().map(HashBy::Header).map_err(|_| wrong()),
         "cookie" => cookie_name(name).map(HashBy::Cookie).map_err(|_| wrong()),
         _ => Err(wrong()),
+    }
+}
+
+pub(super) fn rate_by(text: &str) -> Result<RateBy, Complaint> {
+    match (text, text.strip_prefix("header:").map(str::parse)) {
+        ("client", _) => Ok(RateBy::Client),
+        ("route", _) => Ok(RateBy::Route),
+        (_, Some(Ok(name))) => Ok(RateBy::Header(name)),
+        _ => Err((
+            format!("\"{text}\" is nothing to count by"),
+            "write \"client\", \"route\" or \"header:NAME\"".to_owned(),
+        )),
     }
 }
 

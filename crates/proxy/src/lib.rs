@@ -67,4 +67,5 @@ mod watch;
 mod worker;
 
 pub use config::Config;
+pub use resolve::Lookup;
 pub use server::{Options, Proxy};

@@ -105,7 +105,7 @@ fn serve(args: &Args) -> ExitCode {
         LogFormat::Json => true,
     };
     let log_format = if json { Format::Json } else { Format::Text };
-    let options = Options { log_format, admin: args.admin.admin };
+    let options = Options { log_format, admin: args.admin.admin, ..Options::default() };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),

@@ -10,11 +10,24 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::config::{Eject, Member, Upstream};
+use crate::config::{Eject, Endpoint, Member, Upstream};
 use crate::watch::{clock, millis};
 
 /// Longest wait for the system's resolver.
 const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Knows the addresses of names. Asked in the background, so it may take its time; what fails is asked
+/// again later, and the last good answer stays.
+pub trait Lookup: std::fmt::Debug + Send + Sync {
+    /// All addresses of a name.
+    ///
+    /// # Errors
+    /// When they can't be found out at the moment.
+    fn addresses(&self, host: &str) -> std::io::Result<Vec<IpAddr>>;
+}
+
+/// The system's own resolver, if it isn't another one.
+pub(crate) type Names = Option<Arc<dyn Lookup>>;
 
 /// An address that a server has, shared by all workers.
 #[derive(Debug)]
@@ -178,19 +191,25 @@ impl Directory {
 pub(crate) struct Resolver {
     upstream: Upstream,
     directory: Arc<Directory>,
+    names: Names,
     answers: Vec<Vec<SocketAddr>>,
     failing: Vec<bool>,
 }
 
 impl Resolver {
     /// `None` if every server is given by address: then there is nothing to resolve.
-    pub(crate) fn new(upstream: &Upstream, directory: Arc<Directory>) -> Option<Self> {
+    pub(crate) fn new(
+        upstream: &Upstream,
+        directory: Arc<Directory>,
+        names: Names,
+    ) -> Option<Self> {
         let answers: Vec<Vec<SocketAddr>> =
             upstream.servers.iter().map(|server| literal(server).into_iter().collect()).collect();
         let failing = vec![false; answers.len()];
         answers.iter().any(Vec::is_empty).then(|| Self {
             upstream: upstream.clone(),
             directory,
+            names,
             answers,
             failing,
         })
@@ -203,10 +222,9 @@ impl Resolver {
                 continue;
             }
             let server = &server.at;
-            let asked = tokio::net::lookup_host((server.host.as_str(), server.port));
+            let asked = look_up(&self.names, server);
             let failure = match tokio::time::timeout(LOOKUP_LIMIT, asked).await {
                 Ok(Ok(addrs)) => {
-                    let addrs: Vec<SocketAddr> = addrs.collect();
                     if addrs.is_empty() {
                         Some("the name has no address".to_owned())
                     } else {
@@ -253,6 +271,19 @@ impl Resolver {
     }
 }
 
+async fn look_up(names: &Names, server: &Endpoint) -> std::io::Result<Vec<SocketAddr>> {
+    match names {
+        Some(names) => {
+            let ips = names.addresses(&server.host)?;
+            Ok(ips.into_iter().map(|ip| SocketAddr::new(ip, server.port)).collect())
+        }
+        None => {
+            let host = (server.host.as_str(), server.port);
+            Ok(tokio::net::lookup_host(host).await?.collect())
+        }
+    }
+}
+
 /// The address of a server that is given by address.
 fn literal(server: &Member) -> Option<SocketAddr> {
     Some(SocketAddr::new(server.at.host.parse::<IpAddr>().ok()?, server.at.port))
@@ -270,7 +301,6 @@ fn dedup(found: impl IntoIterator<Item = Found>) -> Vec<Found> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Endpoint;
 
     fn at(text: &str) -> Found {
         Found { addr: text.parse().unwrap(), backup: false, weight: 1 }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use crate::config::Config;
 use crate::log::{Format, Sink};
 use crate::plan::Plan;
+use crate::resolve::Lookup;
 use crate::stats::{Reloads, Stats};
 use crate::worker::{Order, Worker};
 
@@ -45,12 +46,14 @@ pub enum StartError {
 }
 
 /// What isn't in proxy.conf.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// How access-log lines look.
     pub log_format: Format,
     /// Where `/metrics`, `/health` and `/ready` are served, if anywhere.
     pub admin: Option<SocketAddr>,
+    /// Asked for the addresses of servers instead of the system's resolver.
+    pub names: Option<Arc<dyn Lookup>>,
 }
 
 /// A proxy that serves.
@@ -103,6 +106,7 @@ impl Proxy {
         let (chores, chores_come) = unbounded_channel();
         let background = Background {
             chores: chores_come,
+            names: options.names,
             admin,
             view: View {
                 plan: serving.plan.clone(),

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::{StartError, thread};
 use crate::health;
 use crate::plan::{Plan, Tended};
-use crate::resolve::Resolver;
+use crate::resolve::{Names, Resolver};
 use crate::stats::{self, Reloads, Stats};
 
 /// An upstream to look after, until it is stopped.
@@ -24,6 +24,7 @@ pub(super) struct Chore {
 pub(super) struct Background {
     /// Upstreams to look after; they come with the start and with reloads.
     pub(super) chores: UnboundedReceiver<Chore>,
+    pub(super) names: Names,
     pub(super) admin: Option<std::net::TcpListener>,
     pub(super) view: View,
     pub(super) stop: Shutdown,
@@ -53,7 +54,7 @@ impl Background {
                 chore = self.chores.recv() => chore,
             };
             match chore {
-                Some(chore) => tend(chore),
+                Some(chore) => tend(chore, self.names.clone()),
                 None => return self.stop.cancelled().await,
             }
         }
@@ -61,9 +62,10 @@ impl Background {
 }
 
 /// Starts to look after an upstream.
-fn tend(Chore { upstream, asked }: Chore) {
+fn tend(Chore { upstream, asked }: Chore, names: Names) {
     let tended = upstream.clone();
-    if let Some(mut resolver) = Resolver::new(&upstream.config, upstream.directory.clone()) {
+    let resolver = Resolver::new(&upstream.config, upstream.directory.clone(), names);
+    if let Some(mut resolver) = resolver {
         tokio::task::spawn_local(async move {
             let resolving = async move {
                 resolver.refresh().await;

@@ -117,6 +117,12 @@ impl Builder {
         format!("[server]\n{listen}{server}{auth}{upstreams}[[hosts]]\nnames = [\"*\"]\n{routes}")
     }
 
+    /// Names are looked up here.
+    pub(crate) fn names(mut self, names: std::sync::Arc<dyn proxy::Lookup>) -> Self {
+        self.options.names = Some(names);
+        self
+    }
+
     pub(crate) fn start(self) -> Running {
         let text = self.text();
         let loaded =

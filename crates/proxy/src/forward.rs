@@ -35,6 +35,7 @@ use crate::pool::Lease;
 use crate::route::{Action, AuthRule};
 use crate::site::Site;
 use crate::target::Target;
+use crate::trace;
 use crate::upgrade::{self, Tunnel};
 use crate::upstream::Tried;
 use crate::watch::{Phase, Watch, millis};
@@ -106,6 +107,7 @@ async fn answer(
         worker.ids.next(),
         (&parts.method, &parts.uri, parts.headers.get(HOST)),
     );
+    record.introduce(parts);
     let expects = parts.headers.contains_key(EXPECT);
     match serve(visit, &site, parts, body, &mut record).await {
         Ok(Answer::Relay(response)) => response.map(|relay| ProxyBody::relay(relay, record)),
@@ -163,10 +165,14 @@ async fn serve(
     }
     let passport = match route.auth {
         AuthRule::None => Passport::default(),
-        rule => match admit(visit, site, parts, upgrade, rule, record).await? {
-            Admitted::Pass(passport) => passport,
-            Admitted::Redirect(response) => return Ok(Answer::Local(response)),
-        },
+        rule => {
+            let admitted = admit(visit, site, parts, upgrade, rule, record).await;
+            record.decided();
+            match admitted? {
+                Admitted::Pass(passport) => passport,
+                Admitted::Redirect(response) => return Ok(Answer::Local(response)),
+            }
+        }
     };
     let forward = match &route.action {
         Action::Forward(forward) => forward,
@@ -188,6 +194,9 @@ async fn serve(
         // The credential has been exchanged for the identity: the upstream gets one, not both.
         parts.headers.remove(http::header::AUTHORIZATION);
         parts.headers.insert(gate.config().identity_header.clone(), identity);
+    }
+    if let Some(tracing) = &site.config.tracing {
+        record.traced(trace::pass_on(&mut parts.headers, tracing, record.id()));
     }
     let way = Way::of(visit, site, route, forward, &parts.headers)?;
     way::change(parts, forward)?;
@@ -282,7 +291,13 @@ async fn send(
     loop {
         // Waits for a connection have limits of their own.
         visit.watch.never();
-        let mut lease = upstream.acquire(&mut tried).await?;
+        let mut lease = match upstream.acquire(&mut tried).await {
+            Ok(lease) => lease,
+            Err(failure) => {
+                record.connected(Instant::now());
+                return Err(failure);
+            }
+        };
         record.sent_to(lease.endpoint());
         let reused = lease.is_reused();
         let repeatable = repeatable && reused && !repeated;
@@ -291,6 +306,9 @@ async fn send(
         }
         visit.watch.due_in(response_ms);
         let sent = Instant::now();
+        if !reused {
+            record.connected(sent);
+        }
         let outcome = lease
             .send(request, |_: &mut Context<'_>| match visit.watch.expired() {
                 true => Poll::Ready(()),
@@ -309,10 +327,11 @@ async fn send(
                 if upstream.is_measured() {
                     lease.endpoint().observe(taken);
                 }
-                record.answered(response.status().as_u16(), Some((upstream, taken)));
+                record.answered(response.status().as_u16(), Some((upstream, sent, taken)));
                 return Ok((response, lease));
             }
             Err(SendError::Unsent) => {
+                record.again();
                 // A connection from the pool that was closed meanwhile is no fault of the server's.
                 if !reused {
                     upstream.judge(lease.endpoint(), false);
@@ -344,6 +363,7 @@ async fn send(
                         && upstream.retries.spend()
                     {
                         record.stats().retries.add(1);
+                        record.again();
                         repeated = true;
                         *request = Some(again);
                         continue;

@@ -3,14 +3,14 @@
 //! # Layout
 //! What is configured:
 //! - [`config`]: proxy.conf, read and checked.
-//! - [`check`]: the text of `proxy check`.
+//! - [`check`]: the text of `proxy check`; [`explain`]: that of `proxy routes`.
 //!
 //! What is decided about a request; pure:
 //! - [`guard`]: where it ends, and what of it may reach the parser.
 //! - [`target`]: its host and path, in one canonical form.
 //! - [`routes`]: host and path to route.
 //! - [`route`]: what one route asks of a request, and what becomes of it.
-//! - [`headers`]: what is taken out and put in on the way through.
+//! - [`headers`]: what is taken out and put in on the way through; `trace`: which trace it belongs to.
 //!
 //! What moves it:
 //! - `forward`: one request from head to answer; the file to read first.
@@ -42,6 +42,7 @@ mod body;
 pub mod check;
 pub mod config;
 mod error;
+pub mod explain;
 pub mod follow;
 mod forward;
 mod front;
@@ -61,6 +62,7 @@ pub mod server;
 mod site;
 mod stats;
 pub mod target;
+mod trace;
 mod upgrade;
 mod upstream;
 mod watch;

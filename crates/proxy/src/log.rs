@@ -6,30 +6,33 @@
 //! reader's terminal.
 
 use std::cell::{Cell, RefCell};
-use std::fs::File;
-use std::io::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use http::header::{REFERER, USER_AGENT};
+use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Uri};
+use http::{HeaderValue, Method, Uri, Version};
 
 use crate::body::Upload;
-use crate::config;
 use crate::error::late;
 use crate::pool::Endpoint;
 use crate::route::Route;
 use crate::site::{RouteBook, Site};
 use crate::stats::Stats;
+use crate::trace::TraceId;
 use crate::upstream::Upstream;
 use crate::watch::{Phase, Watch, millis};
 
 /// A buffer this full is written at once.
 const FULL: usize = 64 * 1024;
+mod combined;
 mod line;
+mod sink;
 
 use line::Line;
+pub(crate) use sink::Sink;
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,62 +42,35 @@ pub enum Format {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-/// Where lines go.
-#[derive(Debug, Clone)]
-pub(crate) enum Sink {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// A file that all workers append to, a whole number of lines at a time.
-    File(Arc<File>),
-}
-
-impl Sink {
-    /// Opens what the configuration names; `None`: no log.
-    pub(crate) fn open(log: &config::AccessLog) -> std::io::Result<Option<Self>> {
-        Ok(Some(match log {
-            config::AccessLog::Off => return Ok(None),
-            config::AccessLog::Stdout => Self::Stdout,
-            config::AccessLog::Stderr => Self::Stderr,
-            config::AccessLog::File(path) => {
-                let file = File::options().append(true).create(true).open(path)?;
-                Self::File(Arc::new(file))
-            }
-        }))
-    }
-
-    fn write(&self, lines: &[u8]) -> std::io::Result<()> {
-        match self {
-            Self::Stdout => std::io::stdout().lock().write_all(lines),
-            Self::Stderr => std::io::stderr().lock().write_all(lines),
-            Self::File(file) => (&**file).write_all(lines),
-        }
-    }
+    /// As Apache's and nginx's "combined", with the rest at the end of the line: for programs that read
+    /// the logs of those.
+    Combined,
 }
 
 /// The log of one worker.
 pub(crate) struct AccessLog {
     sink: RefCell<Option<Sink>>,
     on: Cell<bool>,
-    format: Format,
+    format: Cell<Format>,
+    /// Unless the configuration says otherwise.
+    usual: Format,
     buffer: RefCell<Vec<u8>>,
     /// The wall clock at an instant, set anew at every sweep.
     anchor: Cell<(Instant, Duration)>,
-    /// `2026-01-31T23:59:59` of a second, since formatting it is dearer than the rest of a line.
+    /// The text of a second, such as `2026-01-31T23:59:59`, since formatting it is dearer than the rest of a line.
     second: RefCell<(u64, String)>,
     failed: Cell<bool>,
 }
 
 impl AccessLog {
-    pub(crate) fn new(sink: Option<Sink>, format: Format) -> Self {
+    /// `wanted` is what the configuration says, if it does, and `usual` else.
+    pub(crate) fn new(sink: Option<Sink>, wanted: Option<Format>, usual: Format) -> Self {
         let buffer = if sink.is_some() { Vec::with_capacity(FULL + 4096) } else { Vec::new() };
         Self {
             on: Cell::new(sink.is_some()),
             sink: RefCell::new(sink),
-            format,
+            format: Cell::new(wanted.unwrap_or(usual)),
+            usual,
             buffer: RefCell::new(buffer),
             anchor: Cell::new(anchor()),
             second: RefCell::new((0, String::new())),
@@ -105,6 +81,17 @@ impl AccessLog {
     /// Whether lines are wanted.
     pub(crate) fn is_on(&self) -> bool {
         self.on.get()
+    }
+
+    /// Whether lines tell which program asked, and from which page.
+    pub(crate) fn wants_agents(&self) -> bool {
+        self.is_on() && self.format.get() == Format::Combined
+    }
+
+    /// Writes lines in another format, if the configuration says so.
+    pub(crate) fn reformat(&self, wanted: Option<Format>) {
+        self.format.set(wanted.unwrap_or(self.usual));
+        self.second.borrow_mut().1.clear();
     }
 
     /// Goes on writing somewhere else; what has gathered still goes where it went before.
@@ -146,7 +133,7 @@ impl AccessLog {
             let wall = wall + ended.saturating_duration_since(instant);
             let mut second = self.second.borrow_mut();
             if second.0 != wall.as_secs() || second.1.is_empty() {
-                *second = (wall.as_secs(), date(wall.as_secs()));
+                *second = (wall.as_secs(), date(wall.as_secs(), self.format.get()));
             }
             let line = Line {
                 second: &second.1,
@@ -154,9 +141,10 @@ impl AccessLog {
                 micros: micros(ended.saturating_duration_since(record.started)),
                 record,
             };
-            match self.format {
+            match self.format.get() {
                 Format::Text => line.text(&mut buffer),
                 Format::Json => line.json(&mut buffer),
+                Format::Combined => line.combined(&mut buffer),
             }
             if buffer.len() < FULL {
                 return;
@@ -170,10 +158,14 @@ fn anchor() -> (Instant, Duration) {
     (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
-fn date(second: u64) -> String {
+fn date(second: u64, format: Format) -> String {
+    let pattern = match format {
+        Format::Text | Format::Json => "%Y-%m-%dT%H:%M:%S",
+        Format::Combined => "%d/%b/%Y:%H:%M:%S +0000",
+    };
     let time =
         i64::try_from(second).ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
-    time.map_or_else(|| "?".into(), |time| time.strftime("%Y-%m-%dT%H:%M:%S").to_string())
+    time.map_or_else(|| "?".into(), |time| time.strftime(pattern).to_string())
 }
 
 fn micros(duration: Duration) -> u64 {
@@ -186,6 +178,8 @@ pub(crate) struct Record {
     books: Rc<Books>,
     watch: Rc<Watch>,
     started: Instant,
+    /// When the last part of the time that is told apart was over.
+    mark: Instant,
     client: HeaderValue,
     asked: Option<Asked>,
     id: HeaderValue,
@@ -194,7 +188,10 @@ pub(crate) struct Record {
     route: Option<Rc<RouteBook>>,
     status: u16,
     bytes_out: u64,
+    auth_micros: Option<u64>,
+    connect_micros: Option<u64>,
     upstream_micros: Option<u64>,
+    trace: Option<TraceId>,
     class: Option<&'static str>,
     complete: bool,
     tunnel: bool,
@@ -205,6 +202,14 @@ struct Asked {
     method: Method,
     host: Option<HeaderValue>,
     path: Option<PathAndQuery>,
+    agent: Option<Box<Agent>>,
+}
+
+/// Which program asked, and from which page; only for the format that tells.
+struct Agent {
+    version: Version,
+    referer: Option<HeaderValue>,
+    user_agent: Option<HeaderValue>,
 }
 
 /// Where requests are accounted for.
@@ -229,11 +234,14 @@ impl Record {
             method: method.clone(),
             host: host.cloned(),
             path: uri.path_and_query().cloned(),
+            agent: None,
         });
+        let now = Instant::now();
         Box::new(Self {
             books: books.clone(),
             watch: watch.clone(),
-            started: Instant::now(),
+            started: now,
+            mark: now,
             client: client.clone(),
             asked,
             id,
@@ -242,7 +250,10 @@ impl Record {
             route: None,
             status: 0,
             bytes_out: 0,
+            auth_micros: None,
+            connect_micros: None,
             upstream_micros: None,
+            trace: None,
             class: None,
             complete: false,
             tunnel: false,
@@ -263,6 +274,42 @@ impl Record {
         record.answered(status, None);
         record.fail(class);
         record.complete();
+    }
+
+    /// Remembers which program asked, if the log tells.
+    pub(crate) fn introduce(&mut self, parts: &Parts) {
+        if let Some(asked) = &mut self.asked
+            && self.books.log.wants_agents()
+        {
+            asked.agent = Some(Box::new(Agent {
+                version: parts.version,
+                referer: parts.headers.get(REFERER).cloned(),
+                user_agent: parts.headers.get(USER_AGENT).cloned(),
+            }));
+        }
+    }
+
+    /// It is known who asked, or that nobody may.
+    pub(crate) fn decided(&mut self) {
+        if self.asked.is_some() {
+            self.mark = Instant::now();
+            self.auth_micros = Some(micros(self.mark - self.started));
+        }
+    }
+
+    /// A new connection was made for it, or there is none.
+    pub(crate) fn connected(&mut self, now: Instant) {
+        self.connect_micros = Some(micros(now.saturating_duration_since(self.mark)));
+    }
+
+    /// It has to be sent again.
+    pub(crate) fn again(&mut self) {
+        self.mark = Instant::now();
+    }
+
+    /// It belongs to a trace.
+    pub(crate) fn traced(&mut self, trace: TraceId) {
+        self.trace = Some(trace);
     }
 
     /// The id that the client, the upstream and the log line share.
@@ -300,13 +347,18 @@ impl Record {
         self.endpoint = Some(endpoint.clone());
     }
 
-    /// The response head is there: from an upstream, after this time, or the proxy's own.
-    pub(crate) fn answered(&mut self, status: u16, from: Option<(&Upstream, Duration)>) {
+    /// The response head is there: from an upstream that was asked then and took so long, or the proxy's
+    /// own.
+    pub(crate) fn answered(&mut self, status: u16, from: Option<(&Upstream, Instant, Duration)>) {
         self.status = status;
-        if let Some((upstream, taken)) = from {
+        if let Some((upstream, sent, taken)) = from {
+            let before = micros(sent.saturating_duration_since(self.started));
             let taken = micros(taken);
             self.upstream_micros = Some(taken);
-            upstream.stats.latency(taken);
+            upstream.stats.answered(status, taken);
+            if let Some(route) = &self.route {
+                route.stats.latency(before + taken);
+            }
         }
     }
 
@@ -358,6 +410,9 @@ impl Drop for Record {
         self.watch.enter(Phase::Idle, self.books.keep_alive_ms.get());
         let stats = &self.books.stats;
         stats.request(self.status, self.class);
+        if let Some(route) = &self.route {
+            route.stats.request(self.status);
+        }
         stats.bytes_in.add(self.bytes_in());
         stats.bytes_out.add(self.bytes_out);
         if self.books.log.is_on() {

@@ -26,6 +26,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
   proxy                                  serve what ./proxy.conf says
   proxy --config /etc/chat/proxy.conf --admin 127.0.0.1:9100
   proxy check                            is proxy.conf right? (exit code 2 if not)
+  proxy routes localhost /chat/x         which route does this request take, and why?
   proxy health --admin 127.0.0.1:9100    is the running one alive?
 
 A changed configuration is taken into use within two seconds, or at once with SIGHUP; what is wrong with it
@@ -55,6 +56,13 @@ struct Args {
 enum Command {
     /// Reads the configuration, says what is wrong or odd in it, and serves nothing.
     Check,
+    /// Says which route a request takes and why, and what the others were (exit code 1: none).
+    Routes {
+        /// The host, with or without a port.
+        host: String,
+        /// The path, from its / on.
+        path: String,
+    },
     /// Asks a running proxy, at its --admin address, whether it is alive.
     Health {
         /// The address, unless it is in the environment.
@@ -67,6 +75,7 @@ fn main() -> ExitCode {
     let args: Args = args::parse();
     match &args.command {
         Some(Command::Check) => check(&args.config),
+        Some(Command::Routes { host, path }) => routes(&args.config, host, path),
         Some(Command::Health { admin }) => match admin.or(args.admin.admin) {
             Some(addr) => probe::exit_code(addr),
             None => args::usage_error(&"say where: --admin IP:PORT, or ADMIN in the environment"),
@@ -84,6 +93,17 @@ fn check(file: &Path) -> ExitCode {
     }
     eprint!("{}", report.text);
     ExitCode::from(args::USAGE)
+}
+
+#[expect(clippy::print_stdout, reason = "the report is what `proxy routes` is for")]
+fn routes(file: &Path, host: &str, path: &str) -> ExitCode {
+    let config = match Config::load(file) {
+        Ok(loaded) => loaded.config,
+        Err(error) => return args::usage_error(&error),
+    };
+    let report = proxy::explain::report(&config, host, path);
+    print!("{}", report.text);
+    if report.found { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn serve(args: &Args) -> ExitCode {

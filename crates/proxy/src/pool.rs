@@ -198,6 +198,11 @@ impl Endpoint {
         self.open.set(self.open.get() - (before - idle.len()));
     }
 
+    /// How many connections are open, and how many of them are in use.
+    pub(crate) fn connections(&self) -> (usize, usize) {
+        (self.open.get(), self.in_use.get())
+    }
+
     /// Closes all idle connections.
     pub(crate) fn clear(&self) {
         let mut idle = self.idle.borrow_mut();

@@ -25,6 +25,8 @@ pub struct Routes {
     suffixes: Names,
     any: Option<usize>,
     hosts: Vec<Paths>,
+    /// The host of each route.
+    owners: Vec<usize>,
 }
 
 /// Hosts or segments to positions.
@@ -57,6 +59,8 @@ impl Hasher for Fnv {
 #[derive(Debug)]
 struct Paths {
     nodes: Vec<Node>,
+    /// The names and patterns of the host.
+    names: Vec<Box<str>>,
 }
 
 #[derive(Debug, Default)]
@@ -114,6 +118,13 @@ impl Routes {
         self.exact.len() + self.suffixes.len() + usize::from(self.any.is_some())
     }
 
+    /// What the host of a route is called by: the first of its names.
+    #[must_use]
+    pub fn host_of(&self, route: &Route) -> &str {
+        let host = self.owners.get(route.index).and_then(|&host| self.hosts.get(host));
+        host.and_then(|host| host.names.first()).map_or("", |name| name)
+    }
+
     fn host(&self, host: &str) -> Option<usize> {
         if let Some(&id) = self.exact.get(host) {
             return Some(id);
@@ -133,7 +144,7 @@ impl Routes {
 
     /// Adds a set of paths that one or more names share.
     pub(crate) fn add_host(&mut self) -> HostId {
-        self.hosts.push(Paths { nodes: vec![Node::default()] });
+        self.hosts.push(Paths { nodes: vec![Node::default()], names: Vec::new() });
         HostId(self.hosts.len() - 1)
     }
 
@@ -146,6 +157,7 @@ impl Routes {
         } else {
             self.exact.insert(pattern.into(), host.0)
         };
+        self.hosts[host.0].names.push(pattern.into());
         if before.is_some() { Err(Taken) } else { Ok(()) }
     }
 
@@ -159,6 +171,7 @@ impl Routes {
         *place = Some(index);
         route.index = index;
         self.routes.push(route);
+        self.owners.push(host.0);
         Ok(())
     }
 }
@@ -212,6 +225,10 @@ impl Paths {
         &mut self.nodes[node].exact
     }
 }
+
+mod explain;
+
+pub use explain::Explanation;
 
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,7 @@ use crate::headers::Rules;
 use crate::plan::Plan;
 use crate::rate::Limiter;
 use crate::route::Route;
-use crate::stats::Stats;
+use crate::stats::{RouteStats, Stats};
 use crate::upstream::Upstream;
 
 /// What one worker needs to serve a configuration.
@@ -45,6 +45,8 @@ pub(crate) struct Site {
 pub(crate) struct RouteBook {
     /// The path as configured.
     pub(crate) path: Arc<str>,
+    /// What is counted of it.
+    pub(crate) stats: Arc<RouteStats>,
 }
 
 impl Site {
@@ -82,7 +84,10 @@ impl Site {
         let books = config
             .routes
             .iter()
-            .map(|route| Rc::new(RouteBook { path: route.path.clone() }))
+            .map(|route| {
+                let stats = stats.route(config.routes.host_of(route), &route.path);
+                Rc::new(RouteBook { path: route.path.clone(), stats })
+            })
             .collect();
         Self {
             rules: Rules::new(&identity),

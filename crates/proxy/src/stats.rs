@@ -5,12 +5,16 @@
 //! by its name when a configuration is taken into use, so it goes on counting over reloads.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::config::Config;
+
+mod reloads;
+mod render;
+
+pub(crate) use reloads::Reloads;
+pub(crate) use render::render;
 
 /// Upper bounds of the latency histogram, in microseconds.
 const BOUNDS: [u64; 14] = [
@@ -31,6 +35,10 @@ impl Counter {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_sub(amount), Ordering::Relaxed);
     }
 
+    fn set(&self, amount: u64) {
+        self.0.store(amount, Ordering::Relaxed);
+    }
+
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -39,8 +47,7 @@ impl Counter {
 /// What one worker counts.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
-    /// Requests by the first digit of the status; the first place is for those that got none.
-    statuses: [Counter; 6],
+    statuses: Statuses,
     /// Open client connections.
     pub(crate) connections: Counter,
     /// Connections accepted.
@@ -62,11 +69,42 @@ pub(crate) struct Stats {
     failures: Mutex<BTreeMap<&'static str, u64>>,
     /// By name, for whoever takes a configuration into use and for whoever reads.
     upstreams: Mutex<BTreeMap<Arc<str>, Arc<UpstreamStats>>>,
+    routes: Mutex<BTreeMap<RouteName, Arc<RouteStats>>>,
+}
+
+/// Host and path.
+type RouteName = (Box<str>, Arc<str>);
+
+/// Answers by the first digit of the status; the first place is for requests that got none.
+#[derive(Debug, Default)]
+struct Statuses([Counter; 6]);
+
+impl Statuses {
+    fn add(&self, status: u16) {
+        if let Some(counter) = self.0.get(usize::from(status / 100)) {
+            counter.add(1);
+        }
+    }
+
+    fn total(&self) -> u64 {
+        self.0.iter().map(Counter::get).sum()
+    }
 }
 
 /// What one worker counts of one upstream.
 #[derive(Debug, Default)]
 pub(crate) struct UpstreamStats {
+    statuses: Statuses,
+    latency: Latency,
+    /// Connections, as of the last housekeeping.
+    open: Counter,
+    in_use: Counter,
+}
+
+/// What one worker counts of one route.
+#[derive(Debug, Default)]
+pub(crate) struct RouteStats {
+    statuses: Statuses,
     latency: Latency,
 }
 
@@ -85,7 +123,26 @@ impl Latency {
 }
 
 impl UpstreamStats {
-    /// Counts the time from the request's sending to the response head.
+    /// Counts an answer, and the time from the request's sending to its head.
+    pub(crate) fn answered(&self, status: u16, micros: u64) {
+        self.statuses.add(status);
+        self.latency.add(micros);
+    }
+
+    /// Notes how many connections there are.
+    pub(crate) fn connections(&self, open: usize, in_use: usize) {
+        self.open.set(open as u64);
+        self.in_use.set(in_use as u64);
+    }
+}
+
+impl RouteStats {
+    /// Counts a finished request.
+    pub(crate) fn request(&self, status: u16) {
+        self.statuses.add(status);
+    }
+
+    /// Counts the time from the request's head to that of a server's answer.
     pub(crate) fn latency(&self, micros: u64) {
         self.latency.add(micros);
     }
@@ -97,18 +154,28 @@ impl Stats {
         lock(&self.upstreams).entry(name.clone()).or_default().clone()
     }
 
-    /// Forgets the upstreams that `config` no longer has, so that names that change can't fill the memory.
+    /// The counters of a route, new or those that were there before. A route is known by the first name of
+    /// its host and by its path.
+    pub(crate) fn route(&self, host: &str, path: &Arc<str>) -> Arc<RouteStats> {
+        lock(&self.routes).entry((host.into(), path.clone())).or_default().clone()
+    }
+
+    /// Forgets what `config` no longer has, so that names that change can't fill the memory.
     pub(crate) fn retain(&self, config: &Config) {
-        let names: BTreeSet<&Arc<str>> =
-            config.upstreams.iter().map(|upstream| &upstream.name).collect();
-        lock(&self.upstreams).retain(|name, _| names.contains(name));
+        let names: BTreeSet<&str> =
+            config.upstreams.iter().map(|upstream| &*upstream.name).collect();
+        lock(&self.upstreams).retain(|name, _| names.contains(&**name));
+        let routes: BTreeSet<(&str, &str)> = config
+            .routes
+            .iter()
+            .map(|route| (config.routes.host_of(route), &*route.path))
+            .collect();
+        lock(&self.routes).retain(|(host, path), _| routes.contains(&(host, path)));
     }
 
     /// Counts a finished request.
     pub(crate) fn request(&self, status: u16, class: Option<&'static str>) {
-        if let Some(counter) = self.statuses.get(usize::from(status / 100)) {
-            counter.add(1);
-        }
+        self.statuses.add(status);
         if let Some(class) = class {
             *lock(&self.failures).entry(class).or_default() += 1;
         }
@@ -119,162 +186,49 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The metrics of all workers together, in the Prometheus text format.
-pub(crate) fn render(workers: &[Arc<Stats>], reloads: &Reloads) -> String {
-    let sum = |pick: &dyn Fn(&Stats) -> u64| workers.iter().map(|stats| pick(stats)).sum::<u64>();
-    let mut text = String::with_capacity(4096);
-    text.push_str("# HELP proxy_requests_total Finished requests by class of status.\n# TYPE proxy_requests_total counter\n");
-    let classes = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
-    for (place, class) in classes.iter().enumerate() {
-        let total = sum(&|stats| stats.statuses[place].get());
-        let _ = writeln!(text, "proxy_requests_total{{status=\"{class}\"}} {total}");
-    }
-    let mut failures = BTreeMap::<&str, u64>::new();
-    for stats in workers {
-        for (class, count) in &*lock(&stats.failures) {
-            *failures.entry(class).or_default() += count;
-        }
-    }
-    text.push_str("# HELP proxy_failures_total Requests that went wrong, by class.\n# TYPE proxy_failures_total counter\n");
-    for (class, count) in failures {
-        let _ = writeln!(text, "proxy_failures_total{{class=\"{class}\"}} {count}");
-    }
-    type Pick = fn(&Stats) -> &Counter;
-    let simple: [(&str, &str, &str, Pick); 10] = [
-        ("proxy_connections", "gauge", "Open client connections.", |stats| &stats.connections),
-        ("proxy_tunnels", "gauge", "Open WebSocket tunnels.", |stats| &stats.tunnels),
-        ("proxy_connections_total", "counter", "Accepted client connections.", |stats| {
-            &stats.accepted
-        }),
-        (
-            "proxy_connections_refused_total",
-            "counter",
-            "Client connections closed because there were too many.",
-            |stats| &stats.turned_away,
-        ),
-        ("proxy_received_bytes_total", "counter", "Body bytes from clients.", |stats| {
-            &stats.bytes_in
-        }),
-        ("proxy_sent_bytes_total", "counter", "Body bytes to clients.", |stats| &stats.bytes_out),
-        ("proxy_auth_cache_hits_total", "counter", "Decisions taken from the cache.", |stats| {
-            &stats.auth_hits
-        }),
-        ("proxy_auth_cache_misses_total", "counter", "Decisions asked of backend-auth.", |stats| {
-            &stats.auth_misses
-        }),
-        ("proxy_retries_total", "counter", "Requests sent a second time.", |stats| &stats.retries),
-        ("proxy_workers", "gauge", "Worker threads.", |_| &ONE),
-    ];
-    for (name, kind, help, pick) in simple {
-        let total = sum(&|stats| pick(stats).get());
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {total}");
-    }
-    reloads.render(&mut text);
-    let mut upstreams = BTreeMap::<Arc<str>, Vec<Arc<UpstreamStats>>>::new();
-    for stats in workers {
-        for (name, upstream) in &*lock(&stats.upstreams) {
-            upstreams.entry(name.clone()).or_default().push(upstream.clone());
-        }
-    }
-    text.push_str("# HELP proxy_upstream_seconds Time to the response head.\n# TYPE proxy_upstream_seconds histogram\n");
-    for (name, workers) in &upstreams {
-        let latencies: Vec<&Latency> = workers.iter().map(|stats| &stats.latency).collect();
-        histogram(&mut text, "proxy_upstream_seconds", &format!("upstream=\"{name}\""), &latencies);
-    }
-    text
-}
-
-/// The lines of one histogram, summed over workers.
-fn histogram(text: &mut String, name: &str, labels: &str, workers: &[&Latency]) {
-    let bucket = |at: usize| workers.iter().map(|one| one.buckets[at].get()).sum::<u64>();
-    let mut below = 0;
-    for (at, bound) in BOUNDS.iter().enumerate() {
-        below += bucket(at);
-        let seconds = *bound as f64 / 1e6;
-        let _ = writeln!(text, "{name}_bucket{{{labels},le=\"{seconds}\"}} {below}");
-    }
-    below += bucket(BOUNDS.len());
-    let micros: u64 = workers.iter().map(|one| one.sum_micros.get()).sum();
-    let seconds = micros as f64 / 1e6;
-    let _ = writeln!(
-        text,
-        "{name}_bucket{{{labels},le=\"+Inf\"}} {below}\n\
-         {name}_sum{{{labels}}} {seconds}\n\
-         {name}_count{{{labels}}} {below}"
-    );
-}
-
-/// Changes of the configuration while the proxy runs.
-#[derive(Debug, Default)]
-pub(crate) struct Reloads {
-    succeeded: AtomicU64,
-    failed: AtomicU64,
-    /// Seconds since 1970.
-    last_success: AtomicU64,
-}
-
-impl Reloads {
-    /// Nothing was reloaded yet; what is served was read now.
-    pub(crate) fn new() -> Self {
-        Self { last_success: AtomicU64::new(unix_now()), ..Self::default() }
-    }
-
-    /// Counts an attempt.
-    pub(crate) fn count(&self, succeeded: bool) {
-        if succeeded {
-            self.succeeded.fetch_add(1, Ordering::Relaxed);
-            self.last_success.store(unix_now(), Ordering::Relaxed);
-        } else {
-            self.failed.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn render(&self, text: &mut String) {
-        let _ = writeln!(
-            text,
-            "# HELP proxy_config_reloads_total Attempts to take a changed proxy.conf into use.\n\
-             # TYPE proxy_config_reloads_total counter\n\
-             proxy_config_reloads_total{{result=\"success\"}} {}\n\
-             proxy_config_reloads_total{{result=\"failure\"}} {}\n\
-             # HELP proxy_config_last_reload_success_timestamp_seconds When what is served was taken into use.\n\
-             # TYPE proxy_config_last_reload_success_timestamp_seconds gauge\n\
-             proxy_config_last_reload_success_timestamp_seconds {}",
-            self.succeeded.load(Ordering::Relaxed),
-            self.failed.load(Ordering::Relaxed),
-            self.last_success.load(Ordering::Relaxed),
-        );
-    }
-}
-
-fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
-}
-
-/// Counts every worker once.
-static ONE: Counter = Counter(AtomicU64::new(1));
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Plan;
 
     #[test]
     fn counters_of_workers_are_added_up() {
+        let text = "[upstreams.chat]\nservers = [\"127.0.0.1:1\"]\n[[hosts]]\nnames = [\"a.org\", \"b.org\"]\n\
+                    [[hosts.routes]]\npath = \"/x/*\"\nupstream = \"chat\"\n\
+                    [[hosts.routes]]\npath = \"/unused\"\nupstream = \"chat\"\n";
+        let config = Config::parse(text, "proxy.conf").unwrap().config;
+        let plan = Plan::new(config, None, None);
         let workers = [Arc::new(Stats::default()), Arc::new(Stats::default())];
         for stats in &workers {
             stats.request(200, None);
             stats.request(502, Some("upstream_closed"));
-            stats.upstream(&"chat".into()).latency(700);
+            let upstream = stats.upstream(&"chat".into());
+            upstream.answered(200, 700);
+            upstream.connections(3, 1);
+            let route = stats.route("a.org", &"/x/*".into());
+            route.request(200);
+            route.latency(900);
+            stats.route("a.org", &"/unused".into());
+            stats.route("gone.org", &"/x/*".into()).request(200);
+            stats.retain(&plan.config);
         }
-        let text = render(&workers, &Reloads::new());
+        let text = render(&workers, &plan, &Reloads::new());
         for line in [
             "proxy_requests_total{status=\"2xx\"} 2",
             "proxy_failures_total{class=\"upstream_closed\"} 2",
+            "proxy_upstream_requests_total{upstream=\"chat\",status=\"2xx\"} 2",
+            "proxy_upstream_connections{upstream=\"chat\",state=\"idle\"} 4",
+            "proxy_upstream_connections{upstream=\"chat\",state=\"in_use\"} 2",
+            "proxy_upstream_servers{upstream=\"chat\",state=\"healthy\"} 1",
             "proxy_upstream_seconds_bucket{upstream=\"chat\",le=\"0.0005\"} 0",
             "proxy_upstream_seconds_bucket{upstream=\"chat\",le=\"0.001\"} 2",
             "proxy_upstream_seconds_count{upstream=\"chat\"} 2",
+            "proxy_route_requests_total{host=\"a.org\",route=\"/x/*\",status=\"2xx\"} 2",
+            "proxy_route_seconds_count{host=\"a.org\",route=\"/x/*\"} 2",
             "proxy_workers 2",
         ] {
-            assert!(text.contains(line), "{line} is missing in\n{text}");
+            assert!(text.contains(&format!("{line}\n")), "{line} is missing in\n{text}");
         }
+        assert!(!text.contains("/unused") && !text.contains("gone.org"), "{text}");
     }
 }

@@ -248,12 +248,17 @@ impl Upstream {
     /// Closes idle connections that are too old, and the like, twice a second.
     pub(crate) fn sweep(&self) {
         self.refresh();
+        let (mut open, mut in_use) = (0, 0);
         for endpoint in &*self.endpoints.borrow() {
             endpoint.sweep();
+            let (all, busy) = endpoint.connections();
+            open += all;
+            in_use += busy;
         }
         self.retries.refill();
         // A server may be well again, or a new one be there.
         self.queue.call();
+        self.stats.connections(open, in_use);
     }
 }
 

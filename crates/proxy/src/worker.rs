@@ -89,8 +89,8 @@ impl Limits {
 impl Worker {
     pub(crate) fn new(plan: &Plan, number: usize, format: Format, stats: Arc<Stats>) -> Rc<Self> {
         let site = Site::new(plan, &stats, number, None);
-        let log = AccessLog::new(plan.sink.clone(), format);
         let server = &plan.config.server;
+        let log = AccessLog::new(plan.sink.clone(), server.access_log_format, format);
         Rc::new(Self {
             number,
             books: Books::new(log, stats, server.keep_alive),

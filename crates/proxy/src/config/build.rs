@@ -15,7 +15,7 @@ use super::error::Finding;
 use super::locate::Document;
 use super::values::{self, Complaint};
 use super::written::{Amount, AuthSection, File, ServerSection, Text};
-use super::{AccessLog, Auth, Config, Server};
+use super::{AccessLog, Auth, Config, Server, Tracing};
 use crate::route::AuthRule;
 use crate::routes::Routes;
 
@@ -27,7 +27,7 @@ mod template;
 mod upstreams;
 mod words;
 
-use words::{cookie_name, identity_header};
+use words::{cookie_name, identity_header, log_format};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -69,6 +69,13 @@ impl Builder<'_> {
             let upstream = reference(&section.upstream, self);
             self.auth(section, upstream)
         });
+        let tracing = file.tracing.map(|section| Tracing {
+            sample: section
+                .sample
+                .and_then(|text| self.read(&text, values::share))
+                .unwrap_or(1 << 32),
+            from_clients: section.from_clients.unwrap_or(true),
+        });
         let mut routes = Routes::default();
         for host in file.hosts {
             self.host(host, &mut routes, auth.as_ref(), &mut reference);
@@ -88,7 +95,7 @@ impl Builder<'_> {
                 self.warn(at, "no route uses this upstream", "remove it, or add a route to it");
             }
         }
-        Config { server, auth, upstreams, routes }
+        Config { server, auth, tracing, upstreams, routes }
     }
 
     fn error(&mut self, at: Range<usize>, problem: impl Into<String>, remedy: impl Into<String>) {
@@ -244,6 +251,9 @@ impl Builder<'_> {
             ))
             .unwrap_or(65_536),
             access_log,
+            access_log_format: section
+                .access_log_format
+                .and_then(|text| self.read(&text, log_format)),
             trusted_proxies,
         }
     }

@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use toml::de::DeTable;
 
+use crate::log::Format;
 use crate::routes::Routes;
 
 mod build;
@@ -46,6 +47,8 @@ pub struct Config {
     pub server: Server,
     /// Forward-auth; absent: no route needs a session.
     pub auth: Option<Auth>,
+    /// Trace context; absent: passed on as it comes.
+    pub tracing: Option<Tracing>,
     /// The groups of servers; routes refer to them by position.
     pub upstreams: Vec<Upstream>,
     /// Host and path to route.
@@ -78,6 +81,8 @@ pub struct Server {
     pub max_head_bytes: usize,
     /// Where one line a request goes.
     pub access_log: AccessLog,
+    /// How a line looks; absent: as the proxy's own log, text or JSON.
+    pub access_log_format: Option<Format>,
     /// Networks of proxies in front of this one.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -129,6 +134,15 @@ pub struct Auth {
     pub identity_header: HeaderName,
     /// Names of the session cookie that count as a credential.
     pub cookies: Vec<String>,
+}
+
+/// `[tracing]`: W3C trace context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tracing {
+    /// How many of 2^32 traces that begin here are marked to be recorded.
+    pub sample: u64,
+    /// Whether traces that clients began go on.
+    pub from_clients: bool,
 }
 
 /// `[upstreams.NAME]`: servers that answer the same.

@@ -475,10 +475,11 @@ fn the_commented_keys_of_the_committed_file_are_the_defaults() {
     let uncommented: String = COMMITTED
         .lines()
         .map(|line| match line.strip_prefix('#') {
-            // `workers`, `health` and `eject` show examples.
+            // `workers`, `access_log_format`, `health` and `eject` show examples.
             Some(rest)
-                if rest.starts_with(|c: char| c.is_ascii_lowercase())
+                if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[')
                     && !rest.starts_with("workers")
+                    && !rest.starts_with("access_log_format")
                     && !rest.starts_with("health")
                     && !rest.starts_with("eject") =>
             {
@@ -513,6 +514,7 @@ fn every_key_is_in_the_reference_and_the_reference_has_no_other() {
         "[server]\nzz = 1",
         "[server]\nlisten = [{ zz = 1 }]",
         "[auth]\nzz = 1",
+        "[tracing]\nzz = 1",
         "[upstreams.a]\nzz = 1",
         "[upstreams.a]\nservers = [{ zz = 1 }]",
         "[upstreams.a]\nservers = []\nhealth = { zz = 1 }",
@@ -533,4 +535,21 @@ fn every_key_is_in_the_reference_and_the_reference_has_no_other() {
         .map(str::to_owned)
         .collect();
     assert_eq!(known, documented);
+}
+
+#[test]
+fn trace_context_and_the_format_of_the_log_are_read() {
+    let config = parse(SMALL).unwrap().config;
+    assert_eq!((config.tracing, config.server.access_log_format), (None, None));
+    let config = parse(&format!("[server]\naccess_log_format = \"combined\"\n[tracing]\n{SMALL}"))
+        .unwrap()
+        .config;
+    assert_eq!(config.server.access_log_format, Some(Format::Combined));
+    assert_eq!(config.tracing, Some(Tracing { sample: 1 << 32, from_clients: true }));
+    let text = format!("[tracing]\nsample = \"25%\"\nfrom_clients = false\n{SMALL}");
+    let config = parse(&text).unwrap().config;
+    assert_eq!(config.tracing, Some(Tracing { sample: 1 << 30, from_clients: false }));
+    let error = errors("[server]\naccess_log_format = \"xml\"\n[tracing]\nsample = \"2\"\n");
+    assert!(error.contains("2:21: key `server.access_log_format`: there is no format"), "{error}");
+    assert!(error.contains("4:10: key `tracing.sample`: \"2\" is not a share"), "{error}");
 }

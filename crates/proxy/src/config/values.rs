@@ -74,6 +74,24 @@ pub(super) fn percent(text: &str) -> Result<u8, Complaint> {
     }
 }
 
+/// `0%` to `100%`, with up to four places: how many of 2^32.
+pub(super) fn share(text: &str) -> Result<u64, Complaint> {
+    let number = text.strip_suffix('%').map(str::trim_end);
+    let plain = |number: &&str| {
+        let places = number.split_once('.').map_or(0, |(_, places)| places.len());
+        places <= 4 && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    };
+    match number.filter(plain).and_then(|number| number.parse::<f64>().ok()) {
+        Some(percent) if (0.0..=100.0).contains(&percent) => {
+            Ok((percent / 100.0 * (1_u64 << 32) as f64).round() as u64)
+        }
+        _ => complain(
+            format!("\"{text}\" is not a share"),
+            "write a number from 0 to 100 and %, such as \"5%\" or \"0.1%\"",
+        ),
+    }
+}
+
 /// `name:port`, `127.0.0.1:port` or `[::1]:port`.
 pub(super) fn endpoint(text: &str) -> Result<Endpoint, Complaint> {
     let remedy = "write host:port without a scheme, such as \"backend:9000\", \"127.0.0.1:9000\" or \"[::1]:9000\"";
@@ -289,6 +307,22 @@ mod tests {
         assert_eq!([percent("0%"), percent("50 %"), percent("100%")], [Ok(0), Ok(50), Ok(100)]);
         for text in ["", "%", "50", "101%", "-1%", "1.5%", "300%"] {
             assert!(percent(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn shares_are_percentages() {
+        for (text, parts) in [
+            ("0%", 0),
+            ("100%", 1 << 32),
+            ("50 %", 1 << 31),
+            ("0.1%", 4_294_967),
+            ("12.5%", 1 << 29),
+        ] {
+            assert_eq!(share(text), Ok(parts), "{text}");
+        }
+        for text in ["", "%", "5", "101%", "-1%", "1e1%", "NaN%", "0.00001%", "1.%.", "."] {
+            assert!(share(text).is_err(), "{text}");
         }
     }
 

@@ -27,6 +27,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) server: ServerSection,
     pub(super) auth: Option<Spanned<AuthSection>>,
+    pub(super) tracing: Option<TracingSection>,
     #[serde(default)]
     pub(super) upstreams: BTreeMap<Text, Spanned<UpstreamSection>>,
     #[serde(default)]
@@ -47,6 +48,7 @@ pub(super) struct ServerSection {
     pub(super) proxy_protocol_timeout: Option<Text>,
     pub(super) max_head_bytes: Option<Spanned<Amount>>,
     pub(super) access_log: Option<Text>,
+    pub(super) access_log_format: Option<Text>,
     #[serde(default)]
     pub(super) trusted_proxies: Vec<Text>,
 }
@@ -62,6 +64,13 @@ pub(super) struct AuthSection {
     pub(super) allowed_origins: Option<Vec<Text>>,
     pub(super) identity_header: Option<Text>,
     pub(super) cookies: Option<Spanned<Vec<Text>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TracingSection {
+    pub(super) sample: Option<Text>,
+    pub(super) from_clients: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]

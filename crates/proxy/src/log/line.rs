@@ -47,9 +47,13 @@ impl Line<'_> {
             out.extend_from_slice(endpoint.label.as_bytes());
             out.push(b'"');
         }
-        if let Some(taken) = record.upstream_micros {
-            out.extend_from_slice(b",\"upstream_ms\":");
-            milliseconds(out, taken);
+        for (name, taken) in self.parts_of_time() {
+            if let Some(taken) = taken {
+                out.extend_from_slice(b",\"");
+                out.extend_from_slice(name);
+                out.extend_from_slice(b"\":");
+                milliseconds(out, taken);
+            }
         }
         if let Some(route) = &record.route {
             out.extend_from_slice(b",\"route\":\"");
@@ -59,6 +63,11 @@ impl Line<'_> {
         if let Some(class) = record.class {
             out.extend_from_slice(b",\"failure\":\"");
             out.extend_from_slice(class.as_bytes());
+            out.push(b'"');
+        }
+        if let Some(trace) = &record.trace {
+            out.extend_from_slice(b",\"trace\":\"");
+            out.extend_from_slice(trace);
             out.push(b'"');
         }
         out.extend_from_slice(b",\"id\":\"");
@@ -86,15 +95,25 @@ impl Line<'_> {
         number(out, record.bytes_in());
         out.extend_from_slice(b" out=");
         number(out, record.bytes_out);
+        self.pairs(out);
+    }
+
+    /// The end of a line for people: names and values.
+    pub(super) fn pairs(&self, out: &mut Vec<u8>) {
+        let record = self.record;
         out.extend_from_slice(b" ms=");
         milliseconds(out, self.micros);
         if let Some(endpoint) = &record.endpoint {
             out.extend_from_slice(b" upstream=");
             out.extend_from_slice(endpoint.label.as_bytes());
         }
-        if let Some(taken) = record.upstream_micros {
-            out.extend_from_slice(b" upstream_ms=");
-            milliseconds(out, taken);
+        for (name, taken) in self.parts_of_time() {
+            if let Some(taken) = taken {
+                out.push(b' ');
+                out.extend_from_slice(name);
+                out.push(b'=');
+                milliseconds(out, taken);
+            }
         }
         if let Some(route) = &record.route {
             out.extend_from_slice(b" route=");
@@ -104,9 +123,23 @@ impl Line<'_> {
             out.extend_from_slice(b" failure=");
             out.extend_from_slice(class.as_bytes());
         }
+        if let Some(trace) = &record.trace {
+            out.extend_from_slice(b" trace=");
+            out.extend_from_slice(trace);
+        }
         out.extend_from_slice(b" id=");
         out.extend_from_slice(record.id.as_bytes());
         out.push(b'\n');
+    }
+
+    /// What is told apart of the whole time: the session's check, a new connection, the server.
+    fn parts_of_time(&self) -> [(&'static [u8], Option<u64>); 3] {
+        let record = self.record;
+        [
+            (b"auth_ms", record.auth_micros),
+            (b"connect_ms", record.connect_micros),
+            (b"first_byte_ms", record.upstream_micros),
+        ]
     }
 
     fn time(&self, out: &mut Vec<u8>) {
@@ -117,16 +150,16 @@ impl Line<'_> {
 }
 
 impl Asked {
-    fn host(&self) -> &[u8] {
+    pub(super) fn host(&self) -> &[u8] {
         self.host.as_ref().map_or(b"", HeaderValue::as_bytes)
     }
 
-    fn path(&self) -> &[u8] {
+    pub(super) fn path(&self) -> &[u8] {
         self.path.as_ref().map_or(b"", |path| path.as_str().as_bytes())
     }
 }
 
-fn number(out: &mut Vec<u8>, mut value: u64) {
+pub(super) fn number(out: &mut Vec<u8>, mut value: u64) {
     if value < 1000 {
         let digit = |place: u64| b'0' + (value / place % 10) as u8;
         match value {
@@ -154,7 +187,7 @@ fn milliseconds(out: &mut Vec<u8>, micros: u64) {
 }
 
 /// Client-made text inside double quotes: escaped as JSON, and what could fool a reader as well.
-fn quoted(out: &mut Vec<u8>, text: &[u8]) {
+pub(super) fn quoted(out: &mut Vec<u8>, text: &[u8]) {
     let text = &text[..text.len().min(QUOTE)];
     let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'"' && *byte != b'\\';
     if text.iter().all(plain) {

@@ -197,3 +197,52 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_route_is_explained_with_those_that_lost() {
+    let routes = table(&[
+        (&["*"], &["/*"]),
+        (&["a.example.org", "b.org"], &["/x", "/x/*", "/*"]),
+        (&["*.org"], &["/y"]),
+        (&["*.example.org"], &["/z"]),
+    ]);
+    let told = routes.explain("A.example.org:80", "/x/");
+    assert_eq!(told.host, Some("a.example.org"));
+    assert_eq!(told.other_hosts, ["*.example.org", "*.org", "*"]);
+    assert_eq!(told.route.map(|route| &*route.path), Some("/x/*"));
+    let others: Vec<&str> = told.other_routes.iter().map(|route| &*route.path).collect();
+    assert_eq!((others, told.routes), (vec!["/x", "/*"], 3));
+    assert_eq!(told.route.map(|route| routes.host_of(route)), Some("a.example.org"));
+    let none = routes.explain("c.org", "/x");
+    assert_eq!((none.host, none.route, none.routes), (Some("*.org"), None, 1));
+    assert_eq!(none.other_hosts, ["*"]);
+}
+
+proptest! {
+    /// No route can be hidden by others: whatever the table, each wins for some request. That is why
+    /// `proxy check` has nothing to say of it.
+    #[test]
+    fn every_route_of_a_table_can_win(
+        hosts in prop::collection::btree_map(
+            prop::sample::select(vec!["*", "*.org", "*.a.org", "a.org", "b.a.org"]),
+            prop::collection::btree_set("(/[ab]){0,3}(/|/\\*)", 1..6),
+            1..5,
+        ),
+    ) {
+        let mut routes = Routes::default();
+        for (name, paths) in &hosts {
+            let host = routes.add_host();
+            routes.name_host(host, name).unwrap();
+            for path in paths {
+                routes.add_route(host, route(path)).unwrap();
+            }
+        }
+        for route in routes.iter() {
+            let host = routes.host_of(route).replace('*', "other");
+            let path = route.path.replace('*', "other");
+            let found = routes.explain(&host, &path);
+            prop_assert_eq!(found.route, Some(route), "{} {}", host, path);
+            prop_assert_eq!(found.host, Some(routes.host_of(route)));
+        }
+    }
+}

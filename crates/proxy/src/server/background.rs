@@ -91,13 +91,19 @@ pub(super) struct View {
     pub(super) reloads: Arc<Reloads>,
 }
 
+impl View {
+    fn plan(&self) -> Plan {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 impl service::admin::Probe for View {
     fn metrics(&self) -> String {
-        stats::render(&self.stats, &self.reloads)
+        stats::render(&self.stats, &self.plan(), &self.reloads)
     }
 
     fn ready(&self) -> Result<(), String> {
-        let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let plan = self.plan();
         let missing = plan.missing();
         if missing.is_empty() {
             Ok(())

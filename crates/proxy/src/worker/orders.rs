@@ -106,6 +106,7 @@ impl Worker {
         let before = self.site();
         let next = Rc::new(Site::new(plan, &self.books.stats, self.number, Some(&before)));
         self.books.log.redirect(plan.sink.clone());
+        self.books.log.reformat(server.access_log_format);
         self.books.keep_alive_ms.set(millis(server.keep_alive));
         self.limits.set(Limits::share(server));
         self.books.stats.retain(&plan.config);

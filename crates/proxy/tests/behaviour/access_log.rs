@@ -1,6 +1,6 @@
 //! One line a request, whatever became of it.
 
-use super::support::{Client, Upstream, get, ok, proxy, soon};
+use super::support::{Client, Upstream, get, header, ok, proxy, soon};
 
 /// The lines of a proxy that has ended.
 async fn lines(file: &std::path::Path, running: super::support::Running) -> Vec<serde_json::Value> {
@@ -38,7 +38,10 @@ async fn a_line_says_who_asked_what_and_how_it_went() {
     assert_eq!(line["client"], "127.0.0.1");
     assert_eq!(line["upstream"], up.addr.to_string());
     assert_eq!(line["route"], "/chat/*");
-    assert!(line["ms"].as_f64().unwrap() >= line["upstream_ms"].as_f64().unwrap());
+    let first_byte = line["first_byte_ms"].as_f64().unwrap();
+    let connect = line["connect_ms"].as_f64().unwrap();
+    assert!(line["ms"].as_f64().unwrap() >= first_byte + connect, "{line}");
+    assert!(line.get("auth_ms").is_none() && line.get("trace").is_none(), "{line}");
     assert!(line.get("failure").is_none());
     assert!(up.request().contains(line["id"].as_str().unwrap()), "the server knows the same id");
     assert_eq!(lines[1]["failure"], "no_route");
@@ -86,4 +89,115 @@ async fn what_breaks_off_is_logged_with_its_class() {
         assert_eq!((&line["failure"], &line["status"]), (&class.into(), &400.into()));
     }
     assert_eq!(lines.len(), 5);
+}
+
+#[tokio::test]
+async fn the_time_is_split_into_auth_connect_and_first_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("access.log");
+    let up = Upstream::replying(ok("hello")).await;
+    let auth = super::support::auth_service().await;
+    let running = proxy()
+        .server(&format!("access_log = {:?}", file.display().to_string()))
+        .auth(&auth, "")
+        .to(&up)
+        .start();
+    let mut client = Client::to(running.addr).await;
+    for _ in 0..2 {
+        client.ask("GET / HTTP/1.1\r\nhost: a\r\ncookie: session=good\r\n\r\n").await;
+    }
+    get(running.addr, "/", "").await;
+    let lines = lines(&file, running).await;
+    let has = |line: &serde_json::Value, key: &str| line.get(key).is_some();
+    for line in &lines {
+        let parts: f64 = ["auth_ms", "connect_ms", "first_byte_ms"]
+            .iter()
+            .filter_map(|key| line.get(key).and_then(serde_json::Value::as_f64))
+            .sum();
+        assert!(parts <= line["ms"].as_f64().unwrap() + 0.003, "{line}");
+        assert!(has(line, "auth_ms"), "{line}");
+    }
+    assert!(has(&lines[0], "connect_ms") && has(&lines[0], "first_byte_ms"), "{}", lines[0]);
+    assert!(!has(&lines[1], "connect_ms"), "the connection was there: {}", lines[1]);
+    assert!(!has(&lines[2], "first_byte_ms"), "nobody was asked: {}", lines[2]);
+}
+
+#[tokio::test]
+async fn the_combined_format_is_what_programs_expect_and_cannot_be_faked() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("access.log");
+    let up = Upstream::replying(ok("hello")).await;
+    let running = proxy()
+        .server(&format!("access_log = {:?}", file.display().to_string()))
+        .server("access_log_format = \"combined\"")
+        .to(&up)
+        .start();
+    let mut client = Client::to(running.addr).await;
+    client
+        .ask("GET /x HTTP/1.1\r\nhost: chat.test\r\nuser-agent: a \"quoted\" one\r\nreferer: http://r/\r\n\r\n")
+        .await;
+    let mut client = Client::to(running.addr).await;
+    client.send("nonsense\r\n\r\n").await;
+    client.rest().await;
+    soon("the end", running.proxy.shutdown()).await;
+    let text = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let (start, rest) = lines[0].split_once('[').unwrap();
+    let (time, rest) = rest.split_once("] ").unwrap();
+    assert_eq!(start, "127.0.0.1 - - ");
+    let parsed = jiff_parse(time);
+    assert!(parsed, "{time}");
+    let want = "\"GET /x HTTP/1.1\" 200 5 \"http://r/\" \"a \\\"quoted\\\" one\" host=\"chat.test\" in=0 ms=";
+    assert!(rest.starts_with(want), "{rest}");
+    assert!(rest.contains(" first_byte_ms=") && rest.contains(" route=/* id="), "{rest}");
+    assert!(lines[1].contains("] \"-\" 400 0 \"-\" \"-\" host=\"\""), "{}", lines[1]);
+}
+
+/// `25/Nov/2026:18:52:29 +0000`
+fn jiff_parse(time: &str) -> bool {
+    let (day, clock) = time.split_at(12);
+    let months = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let parts: Vec<&str> = day.trim_end_matches(':').split('/').collect();
+    parts.len() == 3
+        && parts[0].len() == 2
+        && months.contains(parts[1])
+        && parts[2].len() == 4
+        && clock.len() == 14
+        && clock.ends_with(" +0000")
+        && clock[..8].split(':').all(|part| part.parse::<u8>().is_ok_and(|it| it < 61))
+}
+
+#[tokio::test]
+async fn a_trace_goes_on_and_is_named_in_the_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("access.log");
+    let up = Upstream::replying(ok("hello")).await;
+    let running = proxy()
+        .server(&format!("access_log = {:?}", file.display().to_string()))
+        .section("[tracing]")
+        .to(&up)
+        .start();
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let given = format!("traceparent: 00-{trace}-00f067aa0ba902b7-00\r\ntracestate: v=1\r\n");
+    get(running.addr, "/", &given).await;
+    get(running.addr, "/", "tracestate: v=1\r\n").await;
+    let lines = lines(&file, running).await;
+    let heads = up.requests();
+    let id = |line: &serde_json::Value| line["id"].as_str().unwrap().to_owned();
+    let passed = |head: &str| header(head, "traceparent").unwrap().to_owned();
+    assert_eq!(passed(&heads[0]), format!("00-{trace}-{}-00", &id(&lines[0])[16..]));
+    assert_eq!(header(&heads[0], "tracestate"), Some("v=1"));
+    assert_eq!(lines[0]["trace"], trace);
+    let own = id(&lines[1]);
+    assert_eq!(passed(&heads[1]), format!("00-{own}-{}-01", &own[16..]));
+    assert_eq!(header(&heads[1], "tracestate"), None);
+    assert_eq!(lines[1]["trace"].as_str(), Some(&*own));
+}
+
+#[tokio::test]
+async fn without_a_tracing_section_trace_headers_pass_as_they_are() {
+    let up = Upstream::replying(ok("hello")).await;
+    let running = proxy().to(&up).start();
+    get(running.addr, "/", "traceparent: whatever\r\n").await;
+    assert_eq!(header(&up.request(), "traceparent"), Some("whatever"));
 }

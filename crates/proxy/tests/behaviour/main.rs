@@ -14,6 +14,7 @@ mod crowds;
 mod ejection;
 mod faults;
 mod forwarding;
+mod metrics;
 mod names;
 mod own_answers;
 mod paths;

@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue, Method};
 
 use crate::config::values::Complaint;
 use crate::config::{HashBy, Policy};
+use crate::log::Format;
 use crate::route::{AuthRule, RateBy};
 
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, Complaint> {
@@ -55,6 +56,18 @@ pub(super) fn rate_by(text: &str) -> Result<RateBy, Complaint> {
         _ => Err((
             format!("\"{text}\" is nothing to count by"),
             "write \"client\", \"route\" or \"header:NAME\"".to_owned(),
+        )),
+    }
+}
+
+pub(super) fn log_format(text: &str) -> Result<Format, Complaint> {
+    match text {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        "combined" => Ok(Format::Combined),
+        _ => Err((
+            format!("there is no format \"{text}\""),
+            "the formats are \"text\", \"json\" and \"combined\"".to_owned(),
         )),
     }
 }

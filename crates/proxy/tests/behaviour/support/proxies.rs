@@ -101,6 +101,12 @@ impl Builder {
         self.upstream("auth", &[service], "")
     }
 
+    /// Lines of a section of their own.
+    pub(crate) fn section(mut self, lines: &str) -> Self {
+        let _ = writeln!(self.upstreams, "{lines}");
+        self
+    }
+
     pub(crate) fn admin(mut self) -> Self {
         self.options.admin = Some("127.0.0.1:0".parse().unwrap());
         self

@@ -13,7 +13,8 @@ use hyper::body::Incoming;
 use crate::error::late;
 use crate::log::Record;
 use crate::pool::Lease;
-use crate::watch::{Drain, Watch};
+use crate::route::Patience;
+use crate::watch::{Drain, Watch, now_ms};
 
 /// Ends a connection in the middle of a body. The reason is in the record of the request.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +45,12 @@ pub(crate) struct Upload {
     pub(crate) answered: Cell<bool>,
     /// Longest body.
     pub(crate) limit: Option<u64>,
-    /// Longest silence of the client.
-    pub(crate) client_ms: u64,
+    /// How long the client may take.
+    pub(crate) patience: Patience,
+    /// For how long the client was waited for, up to its last turn.
+    pub(crate) waited_ms: Cell<u64>,
+    /// Since when it is the client's turn.
+    pub(crate) since_ms: Cell<u64>,
     /// Longest silence of the upstream.
     pub(crate) upstream_ms: u64,
     /// The deadline of the connection.
@@ -69,12 +74,18 @@ pub(crate) enum UploadState {
 
 impl Upload {
     fn turn(&self, state: UploadState) {
-        self.state.set(state);
+        if self.state.replace(state) == UploadState::Client {
+            let waited = now_ms().saturating_sub(self.since_ms.get());
+            self.waited_ms.set(self.waited_ms.get().saturating_add(waited));
+        }
+        let limit = if state == UploadState::Client {
+            self.since_ms.set(now_ms());
+            self.patience.left(self.bytes.get(), self.waited_ms.get())
+        } else {
+            self.upstream_ms
+        };
         if !self.answered.get() {
-            self.watch.due_in(match state {
-                UploadState::Client => self.client_ms,
-                _ => self.upstream_ms,
-            });
+            self.watch.due_in(limit);
         }
     }
 }
@@ -292,5 +303,50 @@ impl Body for ProxyBody {
             Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Content::Relay(relay) => relay.incoming.size_hint(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::watch::{Watches, set_now_ms};
+
+    #[test]
+    fn only_the_waits_for_the_client_count_against_it() {
+        set_now_ms(0);
+        let watch = Watches::new().open(1);
+        let second = Duration::from_secs(1);
+        let upload = Upload {
+            bytes: Cell::new(0),
+            state: Cell::new(UploadState::Upstream),
+            answered: Cell::new(false),
+            limit: None,
+            patience: Patience { idle: second, total: Some(2 * second), min_rate: 0 },
+            waited_ms: Cell::new(0),
+            since_ms: Cell::new(0),
+            upstream_ms: 60_000,
+            watch: watch.clone(),
+        };
+        // The client takes 0.9 s each time, the upstream 50 s.
+        for (now, turn) in [
+            (0, UploadState::Client),
+            (900, UploadState::Upstream),
+            (50_900, UploadState::Client),
+            (51_800, UploadState::Upstream),
+        ] {
+            set_now_ms(now);
+            assert!(!watch.expired(), "at {now}");
+            upload.turn(turn);
+        }
+        set_now_ms(100_000);
+        assert!(!watch.expired());
+        upload.turn(UploadState::Client);
+        // 0.2 s are left of the two; a deadline may be a tick late.
+        set_now_ms(100_200);
+        assert!(!watch.expired());
+        set_now_ms(100_250);
+        assert!(watch.expired());
     }
 }

@@ -201,7 +201,7 @@ async fn serve(
     let way = Way::of(visit, site, route, forward, &parts.headers)?;
     way::change(parts, forward)?;
     parts.extensions.clear();
-    let body = RequestBody::of(body, visit, site, &way, record);
+    let body = RequestBody::of(body, visit, &way, record);
     let parts = std::mem::replace(parts, Request::new(()).into_parts().0);
     let mut request = Some(Request::from_parts(parts, body));
     let (mut response, lease) = send(visit, &way, &mut request, record).await?;
@@ -236,13 +236,7 @@ async fn serve(
 
 impl RequestBody {
     /// The body of a request that goes to the upstream of `route`.
-    fn of(
-        body: &mut Option<Incoming>,
-        visit: &Visit,
-        site: &Site,
-        way: &Way<'_>,
-        record: &mut Record,
-    ) -> Self {
+    fn of(body: &mut Option<Incoming>, visit: &Visit, way: &Way<'_>, record: &mut Record) -> Self {
         match body.take() {
             Some(incoming) if !incoming.is_end_stream() => {
                 let upload = Rc::new(Upload {
@@ -250,7 +244,9 @@ impl RequestBody {
                     state: Cell::new(UploadState::Upstream),
                     answered: Cell::new(false),
                     limit: way.max_body,
-                    client_ms: millis(site.config.server.body_idle_timeout),
+                    patience: way.patience,
+                    waited_ms: Cell::new(0),
+                    since_ms: Cell::new(0),
                     upstream_ms: way.response_ms,
                     watch: visit.watch.clone(),
                 });
@@ -283,10 +279,9 @@ async fn send(
     let upload = request.as_ref().and_then(|request| request.body().upload());
     let idempotent = request.as_ref().is_some_and(|request| request.method().is_idempotent());
     let repeatable = upload.is_none() && idempotent;
-    let Way { upstream, max_body, response_ms, .. } = *way;
+    let Way { upstream, key, max_body, response_ms, .. } = *way;
     upstream.retries.earn();
-    let key = request.as_ref().map(|it| upstream.key(visit.client.address(), it.headers()));
-    let mut tried = Tried::new(key.unwrap_or_default());
+    let mut tried = Tried::new(key);
     let mut repeated = false;
     loop {
         // Waits for a connection have limits of their own.

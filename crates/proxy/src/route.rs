@@ -4,6 +4,7 @@
 //! - [`OwnAnswer`]: a redirect, or an answer that is always the same.
 //! - [`Edits`]: headers that it changes.
 //! - [`Methods`]: which methods are served.
+//! - [`Patience`]: how long a request body may take.
 //! - [`RateLimit`], [`Pace`]: how often.
 //! - [`Split`]: several upstreams by weight.
 
@@ -15,6 +16,7 @@ mod edits;
 mod methods;
 mod pace;
 mod path;
+mod patience;
 mod split;
 
 pub use answers::{Asked, Fixed, OwnAnswer, Part, Redirect};
@@ -22,6 +24,7 @@ pub use edits::Edits;
 pub use methods::Methods;
 pub use pace::{Pace, RateBy, RateLimit};
 pub use path::PathRewrite;
+pub use patience::Patience;
 pub use split::Split;
 
 /// What a route asks of its callers.
@@ -55,6 +58,8 @@ pub struct Route {
     pub rate_limit: Option<RateLimit>,
     /// Longest request body in bytes; `None`: no limit.
     pub max_body: Option<u64>,
+    /// How long the request body may take.
+    pub patience: Patience,
     /// Headers of the answer that are changed; the proxy's refusals stay as they are.
     pub response_headers: Option<Edits>,
 }

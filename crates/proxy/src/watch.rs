@@ -36,6 +36,12 @@ pub(crate) fn clock() -> u64 {
     millis(EPOCH.elapsed())
 }
 
+/// Moves this thread's clock.
+#[cfg(test)]
+pub(crate) fn set_now_ms(now: u64) {
+    NOW.set(now);
+}
+
 /// Milliseconds of a limit, as deadlines count.
 pub(crate) fn millis(limit: Duration) -> u64 {
     u64::try_from(limit.as_millis()).unwrap_or(NEVER)

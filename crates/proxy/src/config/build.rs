@@ -31,6 +31,16 @@ use words::{cookie_name, identity_header, log_format};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Bytes a second: little enough for the worst line, too much for many connections at no cost.
+const MIN_RATE: u64 = 240;
+
+/// What routes take over unless they say otherwise.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    pub(super) server: &'a Server,
+    pub(super) auth: Option<&'a Auth>,
+}
+
 /// The findings of one file.
 pub(super) struct Builder<'d> {
     pub(super) document: &'d Document<'d>,
@@ -78,7 +88,12 @@ impl Builder<'_> {
         });
         let mut routes = Routes::default();
         for host in file.hosts {
-            self.host(host, &mut routes, auth.as_ref(), &mut reference);
+            self.host(
+                host,
+                &mut routes,
+                Around { server: &server, auth: auth.as_ref() },
+                &mut reference,
+            );
         }
         if routes.is_empty() && self.errors.is_empty() {
             self.error(
@@ -172,6 +187,11 @@ impl Builder<'_> {
         }
     }
 
+    /// A size that has no default of its own.
+    fn some_amount(&mut self, amount: Option<Spanned<Amount>>) -> Option<u64> {
+        amount.map(|amount| self.amount(Some(amount), 0, 0..=u64::MAX))
+    }
+
     fn count(&mut self, amount: Option<Spanned<Amount>>, default: usize, most: u64) -> usize {
         let value = self.amount(amount, default as u64, 1..=most);
         usize::try_from(value).unwrap_or(usize::MAX)
@@ -234,6 +254,9 @@ impl Builder<'_> {
             workers: self.count(section.workers, cores(), 1024),
             header_timeout: self.duration(section.header_timeout, 10 * SECOND),
             body_idle_timeout: self.duration(section.body_idle_timeout, 30 * SECOND),
+            request_body_timeout: self.some_duration(section.request_body_timeout),
+            min_rate: self.amount(section.min_rate, MIN_RATE, 0..=u64::MAX),
+            max_body: self.some_amount(section.max_body),
             keep_alive: self.duration(section.keep_alive, 75 * SECOND),
             drain_timeout: self.any_duration(section.drain_timeout, 30 * SECOND),
             max_connections: self.count(section.max_connections, 65_536, 10_000_000),

@@ -66,6 +66,12 @@ pub struct Server {
     pub header_timeout: Duration,
     /// Longest silence inside a request body.
     pub body_idle_timeout: Duration,
+    /// Longest wait for the client over a whole request body, unless a route says otherwise; `None`: no limit.
+    pub request_body_timeout: Option<Duration>,
+    /// Bytes a second that a request body must come with, on average; 0: any.
+    pub min_rate: u64,
+    /// Longest request body, unless a route says otherwise; `None`: no limit.
+    pub max_body: Option<u64>,
     /// How long an idle client connection is kept.
     pub keep_alive: Duration,
     /// Longest wait for open requests and streams at shutdown.

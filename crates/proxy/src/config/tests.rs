@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::route::AuthRule;
+use crate::route::{AuthRule, Patience};
 
 mod listen;
 
@@ -63,6 +63,29 @@ fn defaults_are_filled_in() {
     assert_eq!((route.auth, route.max_body), (AuthRule::None, None));
     assert_eq!(route.forward().unwrap().response_timeout, None, "as the upstream says");
     assert_eq!(web.response_timeout, Duration::from_secs(60));
+}
+
+#[test]
+fn limits_of_bodies_are_the_servers_unless_a_route_has_its_own() {
+    let text = format!(
+        "[server]\nmax_body = \"1KiB\"\nmin_rate = 7\nbody_idle_timeout = \"3s\"\nrequest_body_timeout = \"1m\"\n{}",
+        WITH_AUTH.replace(
+            "response_timeout",
+            "min_rate = 0\nrequest_body_idle_timeout = \"4s\"\nresponse_timeout"
+        )
+    );
+    let config = parse(&text).unwrap().config;
+    let seconds = Duration::from_secs;
+    let root = config.routes.find("h", "/").unwrap();
+    assert_eq!(root.max_body, Some(1024));
+    let total = Some(seconds(60));
+    assert_eq!(root.patience, Patience { idle: seconds(3), total, min_rate: 7 });
+    let chat = config.routes.find("h", "/chat").unwrap();
+    assert_eq!(chat.max_body, Some(1 << 20));
+    assert_eq!(chat.patience, Patience { idle: seconds(4), total, min_rate: 0 });
+    let plain = parse(SMALL).unwrap().config;
+    let route = plain.routes.find("h", "/").unwrap();
+    assert_eq!(route.patience, Patience { idle: seconds(30), total: None, min_rate: 240 });
 }
 
 #[test]
@@ -475,13 +498,19 @@ fn the_commented_keys_of_the_committed_file_are_the_defaults() {
     let uncommented: String = COMMITTED
         .lines()
         .map(|line| match line.strip_prefix('#') {
-            // `workers`, `access_log_format`, `health` and `eject` show examples.
+            // Those without a default show an example.
             Some(rest)
                 if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[')
-                    && !rest.starts_with("workers")
-                    && !rest.starts_with("access_log_format")
-                    && !rest.starts_with("health")
-                    && !rest.starts_with("eject") =>
+                    && ![
+                        "workers",
+                        "access_log_format",
+                        "health",
+                        "eject",
+                        "request_body_timeout",
+                        "max_body",
+                    ]
+                    .iter()
+                    .any(|key| rest.starts_with(key)) =>
             {
                 rest
             }

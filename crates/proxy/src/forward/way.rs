@@ -7,11 +7,11 @@ use http::HeaderMap;
 use http::request::Parts;
 
 use super::Visit;
-use crate::balance;
+use crate::balance::{self, Key};
 use crate::error::Failure;
 use crate::headers::X_FORWARDED_PREFIX;
 use crate::rate::Who;
-use crate::route::{Destination, Forward, RateBy, Route, Split};
+use crate::route::{Destination, Forward, Patience, RateBy, Route, Split};
 use crate::site::Site;
 use crate::upstream::Upstream;
 use crate::watch::millis;
@@ -20,8 +20,12 @@ use crate::watch::millis;
 #[derive(Clone, Copy)]
 pub(super) struct Way<'s> {
     pub(super) upstream: &'s Upstream,
+    /// By which a server of it is chosen; of the request as it came, before the route changes its headers.
+    pub(super) key: Key,
     /// Longest request body.
     pub(super) max_body: Option<u64>,
+    /// How long the request body may take.
+    pub(super) patience: Patience,
     /// Longest wait for the response head.
     pub(super) response_ms: u64,
     /// Longest silence inside the response body.
@@ -44,6 +48,8 @@ impl<'s> Way<'s> {
         let own = &upstream.config;
         Ok(Self {
             upstream,
+            key: upstream.key(visit.client.address(), headers),
+            patience: route.patience,
             max_body: route.max_body,
             response_ms: millis(forward.response_timeout.unwrap_or(own.response_timeout)),
             idle_ms: millis(forward.body_idle_timeout.unwrap_or(own.body_idle_timeout)),

@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::route::{Action, AuthRule, Destination, Forward};
+use crate::route::{Action, AuthRule, Destination, Forward, Patience};
 
 fn route(path: &str) -> Route {
     let forward = Forward {
@@ -20,6 +22,7 @@ fn route(path: &str) -> Route {
         methods: None,
         rate_limit: None,
         max_body: None,
+        patience: Patience { idle: Duration::from_secs(30), total: None, min_rate: 0 },
         response_headers: None,
     }
 }

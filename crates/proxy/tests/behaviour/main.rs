@@ -26,6 +26,7 @@ mod reload;
 mod rewriting;
 mod route_headers;
 mod shutdown;
+mod slow_bodies;
 mod smuggling;
 mod splitting;
 mod streaming;

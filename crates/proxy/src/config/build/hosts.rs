@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use toml::Spanned;
 
-use super::Builder;
-use crate::config::Auth;
+use super::{Around, Builder};
 use crate::config::values;
 use crate::config::written::{HostSection, Text};
 use crate::routes::Routes;
@@ -15,7 +14,7 @@ impl Builder<'_> {
         &mut self,
         section: Spanned<HostSection>,
         routes: &mut Routes,
-        auth: Option<&Auth>,
+        around: Around<'_>,
         reference: &mut impl FnMut(&Text, &mut Self) -> usize,
     ) {
         let names_at = section.get_ref().names.span();
@@ -49,7 +48,7 @@ impl Builder<'_> {
         let mut seen: Vec<(String, usize)> = Vec::new();
         for written in section.routes {
             let path_at = written.get_ref().path.span();
-            let Some(route) = self.route(written.into_inner(), &first, auth, reference) else {
+            let Some(route) = self.route(written.into_inner(), &first, around, reference) else {
                 continue;
             };
             if routes.add_route(host, route.clone()).is_err() {

@@ -9,15 +9,15 @@ use toml::Spanned;
 use super::edits::Way;
 use super::template::redirect_to;
 use super::words::{auth_rule, content_type, hash_by, method, rate_by};
-use super::{Builder, DEFAULT_IDENTITY, SECOND};
+use super::{Around, Builder, DEFAULT_IDENTITY, SECOND};
 use crate::config::Auth;
 use crate::config::values;
 use crate::config::written::{
     RateLimitSection, RedirectSection, RespondSection, RouteSection, ShareTable, Shares, Text,
 };
 use crate::route::{
-    Action, AuthRule, Destination, Fixed, Forward, Methods, OwnAnswer, Pace, PathRewrite, RateBy,
-    RateLimit, Redirect, Route, Split,
+    Action, AuthRule, Destination, Fixed, Forward, Methods, OwnAnswer, Pace, PathRewrite, Patience,
+    RateBy, RateLimit, Redirect, Route, Split,
 };
 
 impl Builder<'_> {
@@ -26,16 +26,22 @@ impl Builder<'_> {
         &mut self,
         mut section: RouteSection,
         host: &Arc<str>,
-        auth: Option<&Auth>,
+        around: Around<'_>,
         reference: &mut impl FnMut(&Text, &mut Self) -> usize,
     ) -> Option<Route> {
+        let Around { server, auth } = around;
         let path_at = section.path.span();
         let path = self.read(&section.path, values::route_path);
         let rule = self.auth_rule(section.auth.take(), auth);
         let methods = section.methods.take().map(|list| self.list(list, "method", method));
         let rate_limit = section.rate_limit.take().and_then(|limit| self.rate_limit(limit));
-        let max_body =
-            section.max_body.take().map(|amount| self.amount(Some(amount), 0, 0..=u64::MAX));
+        let max_body = self.some_amount(section.max_body.take()).or(server.max_body);
+        let total = self.some_duration(section.request_body_timeout.take());
+        let patience = Patience {
+            idle: self.duration(section.request_body_idle_timeout.take(), server.body_idle_timeout),
+            total: total.or(server.request_body_timeout),
+            min_rate: self.amount(section.min_rate.take(), server.min_rate, 0..=u64::MAX),
+        };
         let identity = auth.map_or(DEFAULT_IDENTITY, |auth| auth.identity_header.clone());
         let response_headers =
             self.edits(section.response_headers.take(), Way::Response, &identity);
@@ -55,6 +61,7 @@ impl Builder<'_> {
             methods: methods.map(Methods::new),
             rate_limit,
             max_body,
+            patience,
             response_headers,
         })
     }

@@ -4,7 +4,7 @@ mod client;
 mod proxies;
 mod upstreams;
 
-pub(crate) use client::{Client, get};
+pub(crate) use client::{Client, Response, get};
 pub(crate) use proxies::{Builder, Running, proxy};
 pub(crate) use upstreams::{Upstream, auth_service, header, ok};
 

@@ -13,7 +13,7 @@ use http::header::{
 use http::{Response, StatusCode};
 use serde::Serialize;
 
-use crate::target::Refused;
+use crate::target::{ALLOWED, Refused};
 
 /// A request that got no answer from its upstream.
 #[derive(Debug)]
@@ -206,12 +206,11 @@ impl Failure {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if status == StatusCode::METHOD_NOT_ALLOWED {
-            let anywhere = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
             headers.insert(
                 ALLOW,
                 match self {
                     Self::MethodNotAllowed { allow } => allow.clone(),
-                    _ => HeaderValue::from_static(anywhere),
+                    _ => HeaderValue::from_static(ALLOWED),
                 },
             );
         }

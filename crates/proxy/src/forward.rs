@@ -152,6 +152,9 @@ async fn serve(
     }
     let has_host = !target.host.is_empty();
     target.rewrite().apply(&mut parts.uri, &mut parts.headers);
+    if let Some(answer) = headers::last_hop(parts).map_err(Failure::Rejected)? {
+        return Ok(Answer::Local(answer));
+    }
     let upgrade = match headers::upgrade_of(parts) {
         headers::Upgrade::None => false,
         headers::Upgrade::WebSocket => true,
@@ -210,7 +213,11 @@ async fn serve(
     if switching && !(upgrade && upgrade::is_websocket(response.headers())) {
         return Err(Failure::BadSwitch { upstream: upstream.name.clone() });
     }
-    site.rules.prepare_response(response.headers_mut(), switching);
+    if site.rules.prepare_response(response.headers_mut(), switching).is_err() {
+        // What is still on that connection can't be trusted either.
+        drop(lease.detach());
+        return Err(Failure::UpstreamInvalid { upstream: upstream.name.clone() });
+    }
     if let Some(edits) = &route.response_headers {
         edits.apply(response.headers_mut());
     }

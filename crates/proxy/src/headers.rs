@@ -10,7 +10,8 @@
 //! passed on.
 
 use http::header::{
-    CONNECTION, EXPECT, FORWARDED, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderName, HeaderValue,
+    TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, StatusCode, Version};
 
@@ -18,9 +19,11 @@ use crate::target::Refused;
 
 mod ask;
 mod client;
+mod hops;
 
 pub use ask::{Upgrade, cross_site, upgrade_of};
 pub use client::Client;
+pub use hops::last_hop;
 
 /// The name in `Via`, by which a loop is recognised.
 const PSEUDONYM: &str = "hybrid-chat";
@@ -39,6 +42,11 @@ pub struct Rules {
     /// The identity header in lower case without punctuation.
     identity_folded: Box<[u8]>,
 }
+
+/// A response with two framings, or with transfer codings besides `chunked`, which this proxy doesn't undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the response is framed in more than one way, or in one that is not served")]
+pub struct BadFraming;
 
 /// What to do with a header of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +146,14 @@ impl Rules {
 
     /// Makes a response's headers fit to be passed back: hop-by-hop headers and the identity go. With
     /// `switching` (a 101 to an upgrade that was asked for) the upgrade is kept.
-    pub fn prepare_response(&self, headers: &mut HeaderMap, switching: bool) {
+    ///
+    /// # Errors
+    /// [`BadFraming`] if another reader could find another end of the body. `headers` are then undefined.
+    pub fn prepare_response(
+        &self,
+        headers: &mut HeaderMap,
+        switching: bool,
+    ) -> Result<(), BadFraming> {
         let mut seen = Seen::default();
         for name in headers.keys() {
             match response_fate(name.as_str()) {
@@ -153,6 +168,9 @@ impl Rules {
             remove_nominated(headers, is_protected_in_response);
         }
         if seen.transfer_encoding {
+            if !is_chunked_once(headers) || headers.contains_key(CONTENT_LENGTH) {
+                return Err(BadFraming);
+            }
             // Bodies are framed anew; the body knows its length.
             headers.remove(TRANSFER_ENCODING);
         }
@@ -163,6 +181,7 @@ impl Rules {
             headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         }
+        Ok(())
     }
 
     /// `name` is in lower case, as [`HeaderName`] always is.
@@ -326,10 +345,15 @@ fn remove_nominated(headers: &mut HeaderMap, is_protected: impl Fn(&str) -> bool
     }
 }
 
-fn check_transfer_encoding(headers: &HeaderMap) -> Result<(), Refused> {
+/// Whether `chunked` is the one and only transfer coding.
+fn is_chunked_once(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(TRANSFER_ENCODING).iter();
-    let only = lines.next().is_some_and(|line| line.as_bytes().eq_ignore_ascii_case(b"chunked"));
-    if only && lines.next().is_none() {
+    lines.next().is_some_and(|line| line.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        && lines.next().is_none()
+}
+
+fn check_transfer_encoding(headers: &HeaderMap) -> Result<(), Refused> {
+    if is_chunked_once(headers) {
         return Ok(());
     }
     Err(Refused::new(

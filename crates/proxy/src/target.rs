@@ -23,6 +23,9 @@ use host::host_of;
 pub(crate) use host::normal_host;
 pub(crate) use path::canonical_path;
 
+/// The methods of `Allow` where no route says otherwise.
+pub(crate) const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 /// A request that goes no further, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
@@ -54,10 +57,7 @@ impl From<Refused> for Problem {
         let problem = Self::new(refused.status, refused.class, refused.message);
         // RFC 9110 §15.5.6: a 405 lists what is allowed.
         if refused.status == StatusCode::METHOD_NOT_ALLOWED {
-            problem.with_header(
-                ALLOW,
-                HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
-            )
+            problem.with_header(ALLOW, HeaderValue::from_static(ALLOWED))
         } else {
             problem
         }

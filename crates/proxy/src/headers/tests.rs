@@ -352,21 +352,63 @@ fn a_response_loses_hop_by_hop_headers_and_the_identity() {
         ("x.chat.identity", "secret"),
         ("set-cookie", "a=1"),
         ("set-cookie", "b=2"),
-        ("content-length", "5"),
         ("x_underscore", "fine"),
     ];
     let mut headers = map(&lines);
-    Rules::new(&IDENTITY).prepare_response(&mut headers, false);
+    Rules::new(&IDENTITY).prepare_response(&mut headers, false).unwrap();
     let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
     names.sort_unstable();
-    assert_eq!(names, ["content-length", "set-cookie", "x_underscore"]);
+    assert_eq!(names, ["set-cookie", "x_underscore"]);
     assert_eq!(headers.get_all(SET_COOKIE).iter().count(), 2);
     let mut switching =
         map(&[("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-accept", "k")]);
-    Rules::new(&IDENTITY).prepare_response(&mut switching, true);
+    Rules::new(&IDENTITY).prepare_response(&mut switching, true).unwrap();
     assert_eq!(all(&switching, "connection"), ["upgrade"]);
     assert_eq!(all(&switching, "upgrade"), ["websocket"]);
     assert_eq!(switching["sec-websocket-accept"], "k");
+}
+
+#[test]
+fn a_response_that_is_framed_in_two_ways_is_refused() {
+    let rules = Rules::new(&IDENTITY);
+    for lines in [
+        &[("transfer-encoding", "chunked"), ("content-length", "5")][..],
+        &[("transfer-encoding", "gzip, chunked")],
+        &[("transfer-encoding", "gzip")],
+        &[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
+    ] {
+        assert_eq!(rules.prepare_response(&mut map(lines), false), Err(BadFraming), "{lines:?}");
+    }
+    let mut length = map(&[("content-length", "5"), ("connection", "content-length")]);
+    rules.prepare_response(&mut length, false).unwrap();
+    assert_eq!(length["content-length"], "5");
+}
+
+#[test]
+fn max_forwards_is_counted_for_options_alone() {
+    let hop = |method, lines: &[(&str, &str)]| {
+        let mut parts = parts(method, Version::HTTP_11, lines);
+        let answer = last_hop(&mut parts);
+        (answer.map(|answer| answer.map(|answer| answer.status().as_u16())), parts.headers)
+    };
+    for (sent, left) in [("1", "0"), ("010", "9"), ("4294967295", "4294967294")] {
+        let (answer, headers) = hop(Method::OPTIONS, &[("max-forwards", sent)]);
+        assert_eq!((answer, &headers["max-forwards"]), (Ok(None), &HeaderValue::from_static(left)));
+    }
+    assert_eq!(hop(Method::OPTIONS, &[("max-forwards", "0")]).0, Ok(Some(200)));
+    assert_eq!(hop(Method::OPTIONS, &[]).0, Ok(None));
+    let (answer, headers) = hop(Method::GET, &[("max-forwards", "0")]);
+    assert_eq!((answer, all(&headers, "max-forwards")), (Ok(None), vec!["0"]));
+    for lines in [
+        &[("max-forwards", "")][..],
+        &[("max-forwards", "-1")],
+        &[("max-forwards", "+1")],
+        &[("max-forwards", "4294967296")],
+        &[("max-forwards", "1"), ("max-forwards", "1")],
+    ] {
+        let refused = hop(Method::OPTIONS, lines).0.unwrap_err();
+        assert_eq!(refused.class, "bad_max_forwards", "{lines:?}");
+    }
 }
 
 fn parts(method: Method, version: Version, lines: &[(&str, &str)]) -> Parts {

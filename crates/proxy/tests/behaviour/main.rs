@@ -31,4 +31,5 @@ mod smuggling;
 mod splitting;
 mod streaming;
 mod support;
+mod table;
 mod upgrade;

@@ -87,9 +87,10 @@ impl Client {
         Response { status, head, headers, body: Vec::new() }
     }
 
-    async fn response_to(&mut self, head_only: bool) -> Response {
+    /// The whole answer; only its head with `head_only`, as to a HEAD.
+    pub(crate) async fn response_to(&mut self, head_only: bool) -> Response {
         let mut response = self.head().await;
-        if head_only || matches!(response.status, 101 | 204 | 304) {
+        if head_only || matches!(response.status, 100 | 101 | 204 | 304) {
             return response;
         }
         if response.header("transfer-encoding") == Some("chunked") {

@@ -27,6 +27,8 @@ use hyper::body::Incoming;
 
 use crate::body::{ProxyBody, Relay, RequestBody, Upload, UploadState};
 use crate::error::{Failure, REQUEST_ID};
+use crate::front::door::Door;
+use crate::front::tls::Secure;
 use crate::guard::OutOfStep;
 use crate::headers::{self, Client};
 use crate::link::SendError;
@@ -60,6 +62,10 @@ pub(crate) struct Visit {
     pub(crate) client: Client,
     /// Its other end.
     pub(crate) peer: SocketAddr,
+    /// Where it came in.
+    pub(crate) door: Rc<Door>,
+    /// Its TLS.
+    pub(crate) secure: Option<Secure>,
     /// Set once a request became a tunnel: the connection is handed over after the 101.
     pub(crate) tunnel: RefCell<Option<Tunnel>>,
 }
@@ -140,6 +146,15 @@ async fn serve(
 ) -> Result<Answer, Failure> {
     let target = Target::parse(&parts.method, &parts.uri, parts.version, &parts.headers)
         .map_err(Failure::Rejected)?;
+    let secure = visit.secure.as_ref();
+    if visit.door.answers(secure)
+        && let Some(response) = visit
+            .door
+            .answer(parts, &target.host, &target.path, secure)
+            .map_err(Failure::Rejected)?
+    {
+        return Ok(Answer::Local(response));
+    }
     let route = site.config.routes.find(&target.host, &target.path).ok_or(Failure::NoRoute)?;
     record.routed(site, route);
     if let Some(methods) = &route.methods

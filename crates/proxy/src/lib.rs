@@ -69,5 +69,6 @@ mod watch;
 mod worker;
 
 pub use config::Config;
+pub use front::certificates::CertificateError;
 pub use resolve::Lookup;
 pub use server::{Options, Proxy};

@@ -7,6 +7,7 @@ use service::Shutdown;
 
 use crate::config::{self, Config};
 use crate::front::crowd::Crowd;
+use crate::front::tls::Keyring;
 use crate::log::Sink;
 use crate::rate::Limiter;
 use crate::resolve::Directory;
@@ -24,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) sink: Option<Sink>,
     /// The connections of each client.
     pub(crate) crowd: Arc<Crowd>,
+    /// What TLS needs.
+    pub(crate) keyring: Arc<Keyring>,
 }
 
 /// An upstream that the background looks after: its names are resolved, its servers are checked.
@@ -40,7 +43,12 @@ pub(crate) struct Tended {
 impl Plan {
     /// Lays out a configuration. An upstream whose settings are those of `before` stays as it is; of one
     /// that changed the addresses are kept until its names are resolved again.
-    pub(crate) fn new(config: Config, sink: Option<Sink>, before: Option<&Self>) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        sink: Option<Sink>,
+        keyring: Keyring,
+        before: Option<&Self>,
+    ) -> Self {
         let upstreams = config
             .upstreams
             .iter()
@@ -67,7 +75,8 @@ impl Plan {
         let crowd = before.map_or_else(Crowd::new, |plan| plan.crowd.clone());
         crowd.allow(config.server.max_connections_per_client);
         let limiters = Limiter::all(&config, before.map_or(&[][..], |plan| &plan.limiters)).into();
-        Self { config: Arc::new(config), upstreams, limiters, sink, crowd }
+        let (config, keyring) = (Arc::new(config), Arc::new(keyring));
+        Self { config, upstreams, limiters, sink, crowd, keyring }
     }
 
     fn named(&self, name: &str) -> Option<&Arc<Tended>> {

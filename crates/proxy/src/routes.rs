@@ -125,6 +125,11 @@ impl Routes {
         host.and_then(|host| host.names.first()).map_or("", |name| name)
     }
 
+    /// The names of hosts that are no pattern.
+    pub(crate) fn host_names(&self) -> impl Iterator<Item = String> {
+        self.exact.keys().map(|name| name.to_string())
+    }
+
     fn host(&self, host: &str) -> Option<usize> {
         if let Some(&id) = self.exact.get(host) {
             return Some(id);

@@ -12,6 +12,8 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::config::Config;
+use crate::front::certificates::CertificateError;
+use crate::front::tls::Keyring;
 use crate::log::{Format, Sink};
 use crate::plan::Plan;
 use crate::resolve::Lookup;
@@ -40,6 +42,9 @@ pub enum StartError {
     /// The access log can't be opened.
     #[error("the access log can't be opened: {0}")]
     AccessLog(std::io::Error),
+    /// A certificate or key can't be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// The system refused a thread or an event queue.
     #[error("a worker can't be started: {0}")]
     Worker(std::io::Error),
@@ -97,7 +102,14 @@ impl Proxy {
         let admin = options.admin.map(bind::tcp).transpose()?;
         let admin_addr = admin.as_ref().and_then(|listener| listener.local_addr().ok());
         let sink = Sink::open(&config.server.access_log).map_err(StartError::AccessLog)?;
-        let plan = Plan::new(config, sink, None);
+        let keyring = Keyring::open(&config, None)?;
+        if let Some(fingerprint) = keyring.fingerprint() {
+            tracing::info!(
+                fingerprint,
+                "the local CA; its certificate is at /.well-known/hybrid-chat/ca.crt"
+            );
+        }
+        let plan = Plan::new(config, sink, keyring, None);
         let serving =
             Serving { plan: Arc::new(Mutex::new(plan.clone())), addresses: change.addresses };
         let reloads = Arc::new(Reloads::new());

@@ -5,6 +5,7 @@
 //! carried over with its connections.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::auth::Gate;
 use crate::balance::Dice;
 use crate::config::Config;
 use crate::front::crowd::Crowd;
+use crate::front::door::Door;
 use crate::headers::Rules;
 use crate::plan::Plan;
 use crate::rate::Limiter;
@@ -38,6 +40,8 @@ pub(crate) struct Site {
     pub(crate) limiters: Arc<[Option<Arc<Limiter>>]>,
     /// Spreads requests over upstreams.
     pub(crate) dice: Dice,
+    /// Where clients connect.
+    doors: Vec<Rc<Door>>,
     books: Vec<Rc<RouteBook>>,
 }
 
@@ -96,9 +100,15 @@ impl Site {
             crowd: plan.crowd.clone(),
             limiters: plan.limiters.clone(),
             dice: Dice::new(RandomState::new().hash_one(worker)),
+            doors: Door::all(&config, &plan.keyring),
             books,
             config,
         }
+    }
+
+    /// The door at an address, as configured.
+    pub(crate) fn door(&self, address: SocketAddr) -> Option<Rc<Door>> {
+        self.doors.iter().find(|door| door.is_at(address)).cloned()
     }
 
     /// The books of a route.

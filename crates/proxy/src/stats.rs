@@ -197,7 +197,7 @@ mod tests {
                     [[hosts.routes]]\npath = \"/x/*\"\nupstream = \"chat\"\n\
                     [[hosts.routes]]\npath = \"/unused\"\nupstream = \"chat\"\n";
         let config = Config::parse(text, "proxy.conf").unwrap().config;
-        let plan = Plan::new(config, None, None);
+        let plan = Plan::new(config, None, crate::front::tls::Keyring::default(), None);
         let workers = [Arc::new(Stats::default()), Arc::new(Stats::default())];
         for stats in &workers {
             stats.request(200, None);

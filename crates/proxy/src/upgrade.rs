@@ -7,16 +7,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::UPGRADE;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
 use crate::error::late;
+use crate::front::stream::Stream;
 use crate::log::Record;
 use crate::pool::Lease;
 use crate::watch::{Drain, Watch, millis};
@@ -60,34 +63,38 @@ impl Tunnel {
     }
 
     /// Moves bytes until both sides have closed, neither has spoken for too long, or the proxy goes down.
-    pub(crate) async fn run(mut self, mut client: TcpStream, early: Bytes, watch: &Watch) {
+    pub(crate) async fn run(mut self, client: Stream, early: Bytes, watch: &Watch) {
         let idle_ms = millis(self.idle);
         watch.due_in(idle_ms);
         let (up, down) = (Cell::new(0), Cell::new(0));
-        let (from_client, to_client) = client.split();
-        let (from_server, to_server) = self.stream.split();
-        let both = async {
-            tokio::try_join!(
-                pump(&from_client, to_server, early, &up, || watch.due_in(idle_ms)),
-                pump(&from_server, to_client, self.early.clone(), &down, || watch.due_in(idle_ms)),
-            )
+        let record = self.record.take();
+        let alive = || watch.due_in(idle_ms);
+        let late = self.early.clone();
+        let cut = match client {
+            Stream::Plain(mut client) => {
+                let (from_client, to_client) = client.split();
+                let (from_server, to_server) = self.stream.split();
+                let both = async {
+                    tokio::try_join!(
+                        pump(&from_client, to_server, early, &up, alive),
+                        pump(&from_server, to_client, late, &down, alive),
+                    )
+                };
+                until_cut(both, watch).await
+            }
+            Stream::Tls(client) => {
+                let (from_client, to_client) = tokio::io::split(client);
+                let (from_server, to_server) = self.stream.split();
+                let both = async {
+                    tokio::try_join!(
+                        relay(from_client, to_server, early, &up, alive),
+                        relay(from_server, to_client, late, &down, alive),
+                    )
+                };
+                until_cut(both, watch).await
+            }
         };
-        let mut both = std::pin::pin!(both);
-        let cut = std::future::poll_fn(|cx| {
-            // A side that broke off takes the other one with it.
-            if both.as_mut().poll(cx).is_ready() {
-                return std::task::Poll::Ready(None);
-            }
-            if watch.drain() == Drain::Live {
-                std::task::Poll::Ready(Some(late::DRAINED))
-            } else if watch.expired() {
-                std::task::Poll::Ready(Some(late::UPSTREAM_STALLED))
-            } else {
-                std::task::Poll::Pending
-            }
-        })
-        .await;
-        if let Some(mut record) = self.record.take() {
+        if let Some(mut record) = record {
             record.tunnelled(up.get(), down.get());
             // Any end is a good one for a tunnel, unless it was cut here.
             record.complete();
@@ -98,13 +105,75 @@ impl Tunnel {
     }
 }
 
+/// Lets both directions run to their ends; gives the reason if it has to stop them.
+async fn until_cut<T>(both: impl Future<Output = T>, watch: &Watch) -> Option<&'static str> {
+    let mut both = std::pin::pin!(both);
+    std::future::poll_fn(|cx| {
+        // A side that broke off takes the other one with it.
+        if both.as_mut().poll(cx).is_ready() {
+            Poll::Ready(None)
+        } else if watch.drain() == Drain::Live {
+            Poll::Ready(Some(late::DRAINED))
+        } else if watch.expired() {
+            Poll::Ready(Some(late::UPSTREAM_STALLED))
+        } else {
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// Moves bytes one way between streams of any kind, as [`pump`] does between sockets.
+async fn relay(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    early: Bytes,
+    moved: &Cell<u64>,
+    alive: impl Fn(),
+) -> io::Result<()> {
+    if !early.is_empty() {
+        to.write_all(&early).await?;
+        to.flush().await?;
+        moved.set(early.len() as u64);
+    }
+    drop(early);
+    loop {
+        let step = std::future::poll_fn(|cx| {
+            SHARED.with_borrow_mut(|buffer| {
+                let mut piece = ReadBuf::new(buffer);
+                ready!(Pin::new(&mut from).poll_read(cx, &mut piece))?;
+                let piece = piece.filled();
+                if piece.is_empty() {
+                    return Poll::Ready(io::Result::Ok((0, Vec::new())));
+                }
+                let written = match Pin::new(&mut to).poll_write(cx, piece) {
+                    Poll::Ready(written) => written?,
+                    Poll::Pending => 0,
+                };
+                Poll::Ready(Ok((piece.len(), piece[written..].to_vec())))
+            })
+        });
+        let (read, rest) = step.await?;
+        if read == 0 {
+            return to.shutdown().await;
+        }
+        moved.set(moved.get() + read as u64);
+        alive();
+        if !rest.is_empty() {
+            to.write_all(&rest).await?;
+            alive();
+        }
+        to.flush().await?;
+    }
+}
+
 /// Moves bytes one way, then passes on that there are no more.
 async fn pump(
     from: &ReadHalf<'_>,
     mut to: WriteHalf<'_>,
     early: Bytes,
     moved: &Cell<u64>,
-    mut alive: impl FnMut(),
+    alive: impl Fn(),
 ) -> io::Result<()> {
     if !early.is_empty() {
         to.write_all(&early).await?;

@@ -11,13 +11,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::{Either, ready};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use service::Shutdown;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
@@ -26,6 +25,9 @@ use crate::config;
 use crate::error::RequestIds;
 use crate::forward::{self, Visit};
 use crate::front::crowd::Guest;
+use crate::front::door::Door;
+use crate::front::stream::Stream;
+use crate::front::tls::Secure;
 use crate::guard::{OutOfStep, Reason};
 use crate::headers::Client;
 use crate::log::{AccessLog, Books, Format, Record};
@@ -42,7 +44,7 @@ mod wire;
 use arrivals::TOO_MANY;
 use orders::Accepting;
 pub(crate) use orders::Order;
-use wire::{Socket, Wire};
+use wire::{Socket, Wire, join};
 
 /// How long live streams and tunnels may go on when the proxy goes down.
 const LIVE_GRACE: Duration = Duration::from_millis(200);
@@ -165,21 +167,31 @@ impl Worker {
             let _ = stream.try_write(TOO_MANY);
             return;
         }
-        let site = self.site();
-        // How a place is served is looked up anew for each connection: a reload may change it.
-        let listen = site.config.server.listen.iter().find(|listen| listen.address == wanted);
-        self.receive(stream, peer, listen.is_some_and(|listen| listen.proxy_protocol));
+        // How a place is served is looked up anew for each connection: a reload may change it. A place
+        // that was just closed is served no more.
+        if let Some(door) = self.site().door(wanted) {
+            self.receive(stream, peer, door);
+        }
     }
 
     /// Serves one connection to its end.
-    async fn attend(self: Rc<Self>, stream: TcpStream, peer: SocketAddr, guest: Option<Guest>) {
+    async fn attend(
+        self: Rc<Self>,
+        stream: Stream,
+        peer: SocketAddr,
+        guest: Option<Guest>,
+        (door, secure): (Rc<Door>, Option<Secure>),
+    ) {
         let watch = self.watches.open(self.limits.get().header_ms);
         self.books.stats.connections.add(1);
+        let scheme = if secure.is_some() { "https" } else { "http" };
         let visit = Rc::new(Visit {
             worker: self.clone(),
             watch: watch.clone(),
-            client: Client::new(peer, "http", self.site().config.server.trusts(peer.ip())),
+            client: Client::new(peer, scheme, self.site().config.server.trusts(peer.ip())),
             peer,
+            door,
+            secure,
             tunnel: RefCell::new(None),
         });
         self.serve(stream, &visit).await;
@@ -188,9 +200,7 @@ impl Worker {
         self.books.stats.connections.sub(1);
     }
 
-    async fn serve(&self, stream: TcpStream, visit: &Rc<Visit>) {
-        // Answers are awaited: never hold one back for a fuller packet.
-        let _ = stream.set_nodelay(true);
+    async fn serve(&self, stream: Stream, visit: &Rc<Visit>) {
         let watch = &visit.watch;
         let header_ms = self.limits.get().header_ms;
         let wire = Wire::new(stream);
@@ -234,8 +244,8 @@ impl Worker {
             Some(Ok(())) => {
                 let early = connection.into_parts().read_buf;
                 let Some(wire) = Rc::into_inner(wire) else { return };
-                let early = join(early, wire.inlet.into_inner().into_held());
-                let stream = wire.stream.into_inner();
+                let (stream, held) = wire.into_parts();
+                let early = join(early, held);
                 let tunnel = visit.tunnel.borrow_mut().take();
                 // Boxed, so that the thousands of connections that do neither needn't have the space.
                 match tunnel {
@@ -301,17 +311,8 @@ impl Worker {
     }
 }
 
-/// What hyper has read and what it was not given yet.
-fn join(first: Bytes, then: Bytes) -> Bytes {
-    match (first.is_empty(), then.is_empty()) {
-        (true, _) => then,
-        (_, true) => first,
-        _ => [first, then].concat().into(),
-    }
-}
-
 /// Closes our side, and reads what the client is still sending.
-async fn linger(mut stream: TcpStream) {
+async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let read = async {
         if stream.shutdown().await.is_err() {
             return;

@@ -52,6 +52,7 @@ impl Builder<'_> {
     /// Checks a whole file. The result means something only if there are no errors.
     pub(super) fn config(&mut self, file: File) -> Config {
         let server = self.server(file.server);
+        let tls = self.tls(file.tls, &server.listen);
         let mut names = HashMap::new();
         let mut upstreams = Vec::new();
         let mut used = Vec::new();
@@ -110,7 +111,7 @@ impl Builder<'_> {
                 self.warn(at, "no route uses this upstream", "remove it, or add a route to it");
             }
         }
-        Config { server, auth, tracing, upstreams, routes }
+        Config { server, tls, auth, tracing, upstreams, routes }
     }
 
     fn error(&mut self, at: Range<usize>, problem: impl Into<String>, remedy: impl Into<String>) {

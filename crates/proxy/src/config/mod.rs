@@ -27,7 +27,7 @@ mod written;
 
 use build::Builder;
 pub use error::{ConfigError, Finding, Warning};
-pub use listen::Listen;
+pub use listen::{Certificate, Listen, Redirect, Tls, TlsKind};
 use locate::Document;
 use written::File;
 
@@ -45,6 +45,8 @@ pub struct Loaded {
 pub struct Config {
     /// Listening and limits towards clients.
     pub server: Server,
+    /// Certificates.
+    pub tls: Tls,
     /// Forward-auth; absent: no route needs a session.
     pub auth: Option<Auth>,
     /// Trace context; absent: passed on as it comes.

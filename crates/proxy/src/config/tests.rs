@@ -521,7 +521,7 @@ fn the_commented_keys_of_the_committed_file_are_the_defaults() {
     assert!(uncommented.lines().filter(|line| !line.starts_with('#')).count() > 60);
     let debug = |text: &str| {
         let config = parse(text).unwrap().config;
-        format!("{:?}{:?}{:?}", config.server, config.auth, config.upstreams)
+        format!("{:?}{:?}{:?}{:?}", config.server, config.tls, config.auth, config.upstreams)
     };
     assert_eq!(debug(&uncommented), debug(COMMITTED));
 }
@@ -542,6 +542,8 @@ fn every_key_is_in_the_reference_and_the_reference_has_no_other() {
     for section in [
         "[server]\nzz = 1",
         "[server]\nlisten = [{ zz = 1 }]",
+        "[tls]\nzz = 1",
+        "[[tls.certificates]]\nzz = 1",
         "[auth]\nzz = 1",
         "[tracing]\nzz = 1",
         "[upstreams.a]\nzz = 1",

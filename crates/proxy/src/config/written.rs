@@ -12,7 +12,9 @@ use toml::Spanned;
 mod listen;
 mod route;
 
-pub(super) use listen::{ListenEntry, ListenSection};
+pub(super) use listen::{
+    CertificateSection, ListenEntry, ListenSection, RedirectToHttps, TlsSection,
+};
 pub(super) use route::{
     EditsSection, RateLimitSection, RedirectSection, RespondSection, RouteSection, ShareTable,
     Shares,
@@ -26,6 +28,7 @@ pub(super) type Text = Spanned<String>;
 pub(super) struct File {
     #[serde(default)]
     pub(super) server: ServerSection,
+    pub(super) tls: Option<TlsSection>,
     pub(super) auth: Option<Spanned<AuthSection>>,
     pub(super) tracing: Option<TracingSection>,
     #[serde(default)]

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use service::Shutdown;
 use tokio::net::TcpListener;
@@ -12,6 +13,9 @@ use crate::health;
 use crate::plan::{Plan, Tended};
 use crate::resolve::{Names, Resolver};
 use crate::stats::{self, Reloads, Stats};
+
+/// Time between two looks at the files of certificates.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// An upstream to look after, until it is stopped.
 pub(super) struct Chore {
@@ -36,6 +40,8 @@ impl Background {
     }
 
     async fn run(mut self) {
+        let plan = self.view.plan.clone();
+        tokio::task::spawn_local(follow_certificates(plan));
         if let Some(listener) = self.admin {
             match TcpListener::from_std(listener) {
                 Ok(listener) => {
@@ -58,6 +64,17 @@ impl Background {
                 None => return self.stop.cancelled().await,
             }
         }
+    }
+}
+
+/// Looks for changed certificates as long as the proxy runs.
+async fn follow_certificates(plan: Arc<Mutex<Plan>>) {
+    let mut tick = tokio::time::interval(LOOK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let keyring = plan.lock().unwrap_or_else(PoisonError::into_inner).keyring.clone();
+        keyring.refresh();
     }
 }
 

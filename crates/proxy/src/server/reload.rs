@@ -16,6 +16,8 @@ use tokio::sync::oneshot;
 
 use super::{Change, Proxy};
 use crate::config::{Config, ConfigError, Loaded};
+use crate::front::certificates::CertificateError;
+use crate::front::tls::Keyring;
 use crate::log::Sink;
 use crate::plan::Plan;
 use crate::worker::Order;
@@ -35,6 +37,9 @@ pub enum ReloadError {
     /// The access log can't be opened.
     #[error("the access log can't be opened: {0}")]
     AccessLog(std::io::Error),
+    /// A certificate or key can't be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// A setting that is fixed when the proxy starts.
     #[error(
         "{key} can't change from {from} to {to} while the proxy runs: restart it, or undo the change"
@@ -79,12 +84,13 @@ impl Proxy {
             return Err(ReloadError::NeedsRestart { key: "server.workers", from, to });
         }
         let sink = Sink::open(&config.server.access_log).map_err(ReloadError::AccessLog)?;
+        let keyring = Keyring::open(&config, Some(&before.keyring))?;
         let current = &self.serving.addresses;
         let change = Change::prepare(current, &config.server.addresses(), self.workers.len())?;
         for warning in warnings {
             tracing::warn!("{warning}");
         }
-        let plan = Plan::new(config, sink, Some(&before));
+        let plan = Plan::new(config, sink, keyring, Some(&before));
         let answered = self.tend(&plan, Some(&before));
         let waited = tokio::task::spawn_blocking(move || answered.recv_timeout(FIRST_ANSWER));
         let _ = waited.await;

@@ -8,8 +8,11 @@ use tokio::net::TcpStream;
 
 use super::{Worker, linger};
 use crate::front::crowd::Guest;
+use crate::front::door::Door;
 use crate::front::proxy_protocol;
-use crate::watch::{Drain, Watch};
+use crate::front::stream::Stream;
+use crate::front::tls::{Refusal, Secure};
+use crate::watch::{Drain, Watch, millis};
 
 /// The answer to a connection too many.
 pub(super) const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
@@ -20,25 +23,25 @@ const TOO_MANY_OF_ONE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Typ
 Content-Length: 109\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
 {\"status\":\"error\",\"message\":\"too many connections from this address\",\"code\":\"too_many_connections_of_client\"}";
 
+/// The answer to plain HTTP where TLS is expected.
+const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n\
+Content-Length: 108\r\nConnection: close\r\n\r\n\
+{\"status\":\"error\",\"message\":\"this port speaks https: write https:// in the address\",\"code\":\"https_required\"}";
+
 impl Worker {
     /// Starts to serve a connection, if there is room for it.
-    pub(super) fn receive(
-        self: &Rc<Self>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        proxy_protocol: bool,
-    ) {
+    pub(super) fn receive(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, door: Rc<Door>) {
         let stats = &self.books.stats;
-        if proxy_protocol {
-            if self.site().config.server.trusts(peer.ip()) {
-                stats.accepted.add(1);
-                tokio::task::spawn_local(self.clone().introduce(stream, peer));
-            } else {
-                stats.turned_away.add(1);
-                if !self.told_off.replace(true) {
-                    tracing::warn!(%peer, "a connection without the right to send a PROXY header was closed, and so is every other one; name the proxies that may in trusted_proxies");
-                }
+        if door.proxy_protocol && !self.site().config.server.trusts(peer.ip()) {
+            stats.turned_away.add(1);
+            if !self.told_off.replace(true) {
+                tracing::warn!(%peer, "a connection without the right to send a PROXY header was closed, and so is every other one; name the proxies that may in trusted_proxies");
             }
+            return;
+        }
+        if door.has_more() {
+            stats.accepted.add(1);
+            tokio::task::spawn_local(self.clone().introduce(stream, peer, door));
             return;
         }
         let Ok(guest) = self.seat(peer) else {
@@ -47,7 +50,10 @@ impl Worker {
             return;
         };
         stats.accepted.add(1);
-        tokio::task::spawn_local(self.clone().attend(stream, peer, guest));
+        // Answers are awaited: never hold one back for a fuller packet.
+        let _ = stream.set_nodelay(true);
+        let attend = self.clone().attend(Stream::Plain(stream), peer, guest, (door, None));
+        tokio::task::spawn_local(attend);
     }
 
     /// Counts a connection of a client; an error if it has as many as it may. The loopback and trusted
@@ -60,30 +66,69 @@ impl Worker {
         self.site().crowd.enter(ip).map(Some).ok_or(TooMany)
     }
 
-    /// Learns from a proxy in front of this one who the client is, and serves it.
-    async fn introduce(self: Rc<Self>, mut stream: TcpStream, peer: SocketAddr) {
-        let watch = self.watches.open(self.limits.get().proxy_protocol_ms);
-        let told = within(&watch, proxy_protocol::read(&mut stream)).await;
-        self.watches.close(&watch);
-        let client = match told {
-            Some(Ok(told)) => told.unwrap_or(peer),
-            Some(Err(fault)) => {
-                tracing::debug!(%peer, %fault, "connection refused");
-                return;
+    /// Does what comes before the first request, and serves it.
+    async fn introduce(self: Rc<Self>, stream: TcpStream, peer: SocketAddr, door: Rc<Door>) {
+        let greeted = Box::pin(self.greet(stream, peer, &door)).await;
+        match greeted {
+            Ok((stream, client, guest, secure)) => {
+                self.attend(stream, client, guest, (door, secure)).await;
             }
-            None => {
-                tracing::debug!(%peer, "connection refused: its PROXY header took too long");
-                return;
-            }
-        };
-        match self.seat(client) {
-            Ok(guest) => self.attend(stream, client, guest).await,
-            Err(TooMany) => {
-                self.books.stats.turned_away.add(1);
-                let _ = stream.try_write(TOO_MANY_OF_ONE);
-                linger(stream).await;
+            Err(fault) => tracing::debug!(%peer, fault, "connection refused"),
+        }
+    }
+
+    /// Learns who the client is, and does the handshake.
+    async fn greet(
+        &self,
+        mut stream: TcpStream,
+        peer: SocketAddr,
+        door: &Door,
+    ) -> Result<(Stream, SocketAddr, Option<Guest>, Option<Secure>), String> {
+        let mut client = peer;
+        if door.proxy_protocol {
+            let limit = self.limits.get().proxy_protocol_ms;
+            match self.in_time(limit, proxy_protocol::read(&mut stream)).await {
+                Some(Ok(told)) => client = told.unwrap_or(peer),
+                Some(Err(fault)) => return Err(fault.to_string()),
+                None => return Err("its PROXY header took too long".into()),
             }
         }
+        let guest = match self.seat(client) {
+            Ok(guest) => guest,
+            Err(TooMany) => {
+                self.books.stats.turned_away.add(1);
+                if door.tls.is_none() {
+                    let _ = stream.try_write(TOO_MANY_OF_ONE);
+                    linger(stream).await;
+                }
+                return Err("the client has as many as it may".into());
+            }
+        };
+        let Some(tls) = &door.tls else {
+            let _ = stream.set_nodelay(true);
+            return Ok((Stream::Plain(stream), client, guest, None));
+        };
+        match self.in_time(millis(tls.handshake), tls.accept(stream)).await {
+            Some(Ok((stream, secure))) => Ok((Stream::Tls(stream), client, guest, Some(secure))),
+            Some(Err(refusal)) => {
+                let text = refusal.to_string();
+                if let Refusal::Plain(stream) = refusal {
+                    let _ = stream.try_write(SPEAK_TLS);
+                    linger(stream).await;
+                }
+                Err(text)
+            }
+            None => Err("its TLS handshake took too long".into()),
+        }
+    }
+
+    /// What comes of it before so many milliseconds have passed, and before the worker ends. The
+    /// connection counts as one meanwhile.
+    async fn in_time<T>(&self, limit_ms: u64, future: impl Future<Output = T>) -> Option<T> {
+        let watch = self.watches.open(limit_ms);
+        let outcome = within(&watch, future).await;
+        self.watches.close(&watch);
+        outcome
     }
 }
 
@@ -113,6 +158,7 @@ mod tests {
         for (answer, code) in [
             (TOO_MANY, "too_many_connections"),
             (TOO_MANY_OF_ONE, "too_many_connections_of_client"),
+            (SPEAK_TLS, "https_required"),
         ] {
             let text = std::str::from_utf8(answer).unwrap();
             let (head, body) = text.split_once("\r\n\r\n").unwrap();

@@ -6,16 +6,19 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::task::coop::has_budget_remaining;
 
+use crate::front::stream::Stream;
 use crate::guard::{Inlet, Reason};
 use crate::watch::{Phase, Watch};
 
 /// A client's connection, for hyper to read and write, and for the worker to watch.
 pub(super) struct Wire {
-    pub(super) stream: RefCell<TcpStream>,
+    pub(super) stream: RefCell<Stream>,
+    /// Read ahead of hyper, to see whether the client is still there.
+    peeked: RefCell<Vec<u8>>,
     /// What hyper gets to see.
     pub(super) inlet: RefCell<Inlet>,
     /// The next request is already there: nothing can be seen behind it.
@@ -23,9 +26,10 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream) -> Rc<Self> {
+    pub(super) fn new(stream: Stream) -> Rc<Self> {
         Rc::new(Self {
             stream: RefCell::new(stream),
+            peeked: RefCell::default(),
             inlet: RefCell::default(),
             ahead: Cell::new(false),
         })
@@ -46,15 +50,56 @@ impl Wire {
         if self.ahead.get() || self.inlet.borrow().holds() {
             return false;
         }
-        let mut byte = [0];
-        match self.stream.borrow().poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
+        let mut piece = [0; 1024];
+        let mut piece = ReadBuf::new(&mut piece);
+        let polled = match &mut *self.stream.borrow_mut() {
+            Stream::Plain(stream) => {
+                let mut byte = [0];
+                stream.poll_peek(cx, &mut ReadBuf::new(&mut byte))
+            }
+            // What TLS has to say can't be peeked at: it is read, and kept for hyper.
+            Stream::Tls(stream) => match Pin::new(&mut **stream).poll_read(cx, &mut piece) {
+                Poll::Ready(Ok(())) => Poll::Ready(Ok(piece.filled().len())),
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                Poll::Pending => Poll::Pending,
+            },
+        };
+        match polled {
             Poll::Pending => false,
             Poll::Ready(Ok(0) | Err(_)) => true,
             Poll::Ready(Ok(_)) => {
                 self.ahead.set(true);
+                if !piece.filled().is_empty() {
+                    self.peeked.borrow_mut().extend_from_slice(piece.filled());
+                    // If hyper waits for these, its turn is now.
+                    cx.waker().wake_by_ref();
+                }
                 false
             }
         }
+    }
+
+    fn has_peeked(&self) -> bool {
+        // Only what is ahead can have been peeked at.
+        self.ahead.get() && !self.peeked.borrow().is_empty()
+    }
+
+    fn poll_read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.has_peeked() {
+            let mut peeked = self.peeked.borrow_mut();
+            let count = peeked.len().min(buf.remaining());
+            buf.put_slice(&peeked[..count]);
+            peeked.drain(..count);
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, buf)
+    }
+
+    /// The connection, and what was read of it that hyper has not seen.
+    pub(super) fn into_parts(self) -> (Stream, Bytes) {
+        let held = self.inlet.into_inner().into_held();
+        let peeked = Bytes::from(self.peeked.into_inner());
+        (self.stream.into_inner(), join(held, peeked))
     }
 }
 
@@ -89,13 +134,14 @@ impl AsyncRead for Socket {
             Poll::Ready(Ok(()))
         } else {
             let turn = watch.turn();
-            if *quiet == Some(turn) {
+            if *quiet == Some(turn) && !wire.has_peeked() {
                 return Poll::Pending;
             }
-            let polled = Pin::new(&mut *wire.stream.borrow_mut()).poll_read(cx, buf);
+            let polled = wire.poll_read(cx, buf);
             *quiet = (polled.is_pending() && has_budget_remaining()).then_some(turn);
             if buf.filled().len() > before {
-                wire.ahead.set(false);
+                // Unless it could not take all of what was peeked at.
+                wire.ahead.set(!wire.peeked.borrow().is_empty());
                 inlet.admit(buf, before);
             }
             polled
@@ -134,5 +180,14 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut *self.wire.stream.borrow_mut()).poll_shutdown(cx)
+    }
+}
+
+/// What hyper has read and what it was not given yet.
+pub(super) fn join(first: Bytes, then: Bytes) -> Bytes {
+    match (first.is_empty(), then.is_empty()) {
+        (true, _) => then,
+        (_, true) => first,
+        _ => [first, then].concat().into(),
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use http::{HeaderName, HeaderValue, Method};
 
+use crate::config::TlsKind;
 use crate::config::values::Complaint;
 use crate::config::{HashBy, Policy};
 use crate::log::Format;
@@ -16,6 +17,17 @@ pub(super) fn listen_address(text: &str) -> Result<SocketAddr, Complaint> {
             "write ip:port, such as \"0.0.0.0:8080\" for all, \"127.0.0.1:8080\" for this machine, or \"[::]:8080\"".to_owned(),
         )
     })
+}
+
+pub(super) fn tls_kind(text: &str) -> Result<TlsKind, Complaint> {
+    match text {
+        "certificates" => Ok(TlsKind::Certificates),
+        "local" => Ok(TlsKind::Local),
+        _ => Err((
+            format!("\"{text}\" is no source of certificates"),
+            "write \"certificates\" for those of [[tls.certificates]], or \"local\" for an automatic CA".to_owned(),
+        )),
+    }
 }
 
 pub(super) fn policy(text: &str) -> Result<Policy, Complaint> {

@@ -49,3 +49,36 @@ fn what_is_wrong_in_an_entry_is_said_with_its_place() {
         assert!(text.contains(words), "{text}");
     }
 }
+
+#[test]
+fn tls_needs_certificates_that_are_shown_and_redirects_lead_somewhere() {
+    let tls = "{ address = \"127.0.0.1:443\", tls = \"certificates\" }";
+    let certificate = "[[tls.certificates]]\ncert = \"a\"\nkey = \"b\"\n";
+    for (entries, sections, words) in [
+        (tls, "", "tls = \"certificates\", and there are none"),
+        ("{ address = \"127.0.0.1:443\", tls = \"x\" }", "", "no source of certificates"),
+        (tls, &*format!("{certificate}{certificate}"), "would never be shown"),
+        (tls, &*format!("{certificate}names = [\"*\"]"), "for every other host already"),
+        (tls, "[[tls.certificates]]\ncert = \"\"\nkey = \"b\"\n", "the value is empty"),
+        ("{ address = \"127.0.0.1:80\", redirect_to_https = true }", "", "leads nowhere"),
+        ("{ address = \"127.0.0.1:80\", redirect_to_https = 70000 }", "", "is not a port"),
+        (
+            "{ address = \"127.0.0.1:80\", tls = \"local\", redirect_to_https = 1 }",
+            "",
+            "https already",
+        ),
+        (
+            "{ address = \"127.0.0.1:80\", tls = \"local\" }",
+            "[tls]\nlocal_names = [\"*.a\"]",
+            "one name",
+        ),
+    ] {
+        let text = errors(&format!("{}{sections}", listen(entries)));
+        assert!(text.contains(words), "{entries} {sections}: {text}");
+    }
+    let fine = format!("{}{certificate}names = [\"a.test\", \"*.a.test\"]", listen(tls));
+    let tls = parse(&fine).unwrap().config.tls;
+    assert_eq!(tls.certificates[0].names, ["a.test", "*.a.test"]);
+    assert_eq!(tls.handshake_timeout.as_secs(), 10);
+    assert_eq!(tls.dir.to_str(), Some("data/proxy"));
+}

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::soon;
 
 /// A connection to the proxy.
-pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Client<S = TcpStream> {
+    pub(crate) stream: S,
     buffer: Vec<u8>,
 }
 
@@ -45,6 +45,13 @@ impl Client {
     pub(crate) async fn to(addr: SocketAddr) -> Self {
         let stream = soon("connect", TcpStream::connect(addr)).await.unwrap();
         stream.set_nodelay(true).unwrap();
+        Self::on(stream)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    /// A client on a connection that is there already.
+    pub(crate) fn on(stream: S) -> Self {
         Self { stream, buffer: Vec::new() }
     }
 

@@ -2,10 +2,12 @@
 
 mod client;
 mod proxies;
+mod tls;
 mod upstreams;
 
 pub(crate) use client::{Client, Response, get};
 pub(crate) use proxies::{Builder, Running, proxy};
+pub(crate) use tls::{Authority, Trust};
 pub(crate) use upstreams::{Conn, Upstream, auth_service, header, ok};
 
 use std::future::Future;

@@ -13,6 +13,7 @@ use super::{Upstream, get, soon};
 #[derive(Default)]
 pub(crate) struct Builder {
     server: String,
+    tls: String,
     auth: String,
     upstreams: String,
     routes: String,
@@ -91,6 +92,12 @@ impl Builder {
         self.upstream("main", &[upstream.addr], lines).route("/*", "main", "")
     }
 
+    /// Lines of `[tls]`, and sections behind it.
+    pub(crate) fn tls(mut self, lines: &str) -> Self {
+        self.tls = format!("[tls]\n{lines}\n");
+        self
+    }
+
     /// Sessions are checked at `service`; more lines for `[auth]`.
     pub(crate) fn auth(self, service: &Upstream, lines: &str) -> Self {
         self.auth_at(service.addr, lines)
@@ -114,13 +121,15 @@ impl Builder {
 
     /// proxy.conf as an operator would write it.
     pub(crate) fn text(&self) -> String {
-        let Self { server, auth, upstreams, routes, .. } = self;
+        let Self { server, tls, auth, upstreams, routes, .. } = self;
         let listen = if server.starts_with("listen") || server.contains("\nlisten") {
             ""
         } else {
             "listen = [\"127.0.0.1:0\"]\n"
         };
-        format!("[server]\n{listen}{server}{auth}{upstreams}[[hosts]]\nnames = [\"*\"]\n{routes}")
+        format!(
+            "[server]\n{listen}{server}{tls}{auth}{upstreams}[[hosts]]\nnames = [\"*\"]\n{routes}"
+        )
     }
 
     /// Names are looked up here.

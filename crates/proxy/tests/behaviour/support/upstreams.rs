@@ -143,6 +143,11 @@ impl Conn {
         }
     }
 
+    /// Has something counted among the requests.
+    pub(crate) fn note(&self, what: &str) {
+        self.seen.requests.lock().unwrap().push(what.to_owned());
+    }
+
     /// Exactly so many bytes of a body, or what came before the end.
     pub(crate) async fn bytes(&mut self, length: usize) -> Vec<u8> {
         while self.buffer.len() < length {

@@ -30,6 +30,7 @@
 //!
 //! What runs it:
 //! - [`server`]: [`Proxy`], its threads; another configuration while it runs.
+//! - [`handover`]: another binary in place of this one.
 //! - [`follow`]: when to read proxy.conf again.
 //! - `worker`: one thread: listeners, connections, drain.
 //! - `plan`: a configuration with what workers share of it; `site`: as one worker serves it.
@@ -47,6 +48,7 @@ pub mod follow;
 mod forward;
 mod front;
 pub mod guard;
+pub mod handover;
 pub mod headers;
 mod health;
 mod link;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use proxy::config::{Config, Loaded};
 use proxy::follow::Follow;
+use proxy::handover::{self, Door, Estate};
 use proxy::log::Format;
 use proxy::{Options, Proxy};
 use service::args::{self, AdminArgs, LogArgs, LogFormat};
@@ -27,6 +28,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
   proxy --config /etc/chat/proxy.conf --admin 127.0.0.1:9100
   proxy check                            is proxy.conf right? (exit code 2 if not)
   proxy routes localhost /chat/x         which route does this request take, and why?
+  proxy --handover /run/proxy.sock       replace the proxy that was started so, without a refused connection
   proxy health --admin 127.0.0.1:9100    is the running one alive?
 
 A changed configuration is taken into use within two seconds, or at once with SIGHUP; what is wrong with it
@@ -44,6 +46,10 @@ struct Args {
         global = true
     )]
     config: PathBuf,
+    /// A unix socket for replacing the running proxy: if one waits there, this one takes over its listeners,
+    /// and that one finishes what it has and ends.
+    #[arg(long, env = "PROXY_HANDOVER", value_name = "SOCKET")]
+    handover: Option<PathBuf>,
     #[command(flatten)]
     admin: AdminArgs,
     #[command(flatten)]
@@ -139,17 +145,49 @@ fn serve(args: &Args) -> ExitCode {
             Ok(news) => news,
             Err(error) => return failed(&error),
         };
-        let mut proxy = match Proxy::bind(config, options) {
+        let (predecessor, estate) = match args.handover.as_deref().map(handover::inherit) {
+            None | Some(Ok(None)) => (None, Estate::default()),
+            Some(Ok(Some((predecessor, estate)))) => (Some(predecessor), estate),
+            Some(Err(error)) => return failed(&format!("--handover: {error}")),
+        };
+        let mut proxy = match Proxy::succeed(config, options, estate) {
             Ok(proxy) => proxy,
             Err(error) => return failed(&error),
         };
         for addr in proxy.addrs() {
             tracing::info!(%addr, "listening");
         }
-        keep_up(&mut proxy, &args.config, news, &stop).await;
-        proxy.shutdown().await;
+        if let Some(predecessor) = predecessor {
+            match predecessor.release() {
+                Ok(()) => tracing::info!("took over from the proxy that ran before"),
+                Err(error) => tracing::warn!(%error, "the proxy that ran before is gone"),
+            }
+        }
+        let door = match args.handover.as_deref().map(Door::open).transpose() {
+            Ok(door) => door,
+            Err(error) => return failed(&format!("--handover: {error}")),
+        };
+        match keep_up(&mut proxy, &args.config, news, door.as_ref(), &stop).await {
+            End::Successor => {
+                let _ = stop.run_until_cancelled(proxy.retire()).await;
+            }
+            End::Stop => {
+                if let Some(door) = door {
+                    door.close();
+                }
+                proxy.shutdown().await;
+            }
+        }
         ExitCode::SUCCESS
     })
+}
+
+/// Why the proxy ends.
+enum End {
+    /// It was told to.
+    Stop,
+    /// Another process serves in its place.
+    Successor,
 }
 
 /// Reasons to look at the configuration again.
@@ -166,11 +204,34 @@ impl News {
     }
 }
 
-/// Follows the configuration until `stop`.
-async fn keep_up(proxy: &mut Proxy, file: &Path, mut news: News, stop: &Shutdown) {
+/// Follows the configuration until the end.
+async fn keep_up(
+    proxy: &mut Proxy,
+    file: &Path,
+    mut news: News,
+    door: Option<&Door>,
+    stop: &Shutdown,
+) -> End {
     loop {
+        let heir = async {
+            match door {
+                Some(door) => door.heir().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return End::Stop,
+            heir = heir => {
+                match stop.run_until_cancelled(proxy.hand_over(heir)).await {
+                    Some(Ok(())) => {
+                        tracing::info!("handed over to another proxy: finishing what is open");
+                        return End::Successor;
+                    }
+                    Some(Err(error)) => tracing::warn!(%error, "not handed over: going on"),
+                    None => return End::Stop,
+                }
+                continue;
+            }
             Some(()) = news.user.recv() => {
                 match proxy.reopen_log() {
                     Ok(()) => tracing::info!("the access log was opened again"),

@@ -7,26 +7,30 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use service::Shutdown;
-use service::bind::{self, BindError};
+use service::bind::BindError;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::config::Config;
 use crate::front::certificates::CertificateError;
 use crate::front::tls::Keyring;
+use crate::handover::Estate;
 use crate::log::{Format, Sink};
 use crate::plan::Plan;
 use crate::resolve::Lookup;
 use crate::stats::{Reloads, Stats};
 use crate::worker::{Order, Worker};
 
+mod admin;
 mod background;
+mod leave;
 mod listening;
 mod reload;
 
+use admin::Admin;
 use background::{Background, Chore, View};
-use listening::Change;
 pub(crate) use listening::{Address, Opened};
+use listening::{Change, Held};
 pub use reload::ReloadError;
 
 /// How long the start waits for the first answer of the resolver; a name that takes longer is served as
@@ -66,7 +70,7 @@ pub struct Options {
 pub struct Proxy {
     /// What is served; changed by one reload at a time.
     serving: Serving,
-    admin: Option<SocketAddr>,
+    admin: Option<Admin>,
     workers: Vec<Crew>,
     background: Option<JoinHandle<()>>,
     chores: UnboundedSender<Chore>,
@@ -82,6 +86,7 @@ struct Serving {
     /// Also seen by the admin address.
     plan: Arc<Mutex<Plan>>,
     addresses: Vec<Address>,
+    held: Held,
 }
 
 /// A worker's thread, and the way to tell it something.
@@ -97,10 +102,27 @@ impl Proxy {
     /// # Errors
     /// [`StartError`], before anything is served.
     pub fn bind(config: Config, options: Options) -> Result<Self, StartError> {
+        Self::succeed(config, options, Estate::default())
+    }
+
+    /// Starts to serve with the listeners that another process has left, and binds the rest.
+    ///
+    /// # Errors
+    /// [`StartError`], before anything is served.
+    pub fn succeed(
+        config: Config,
+        options: Options,
+        mut estate: Estate,
+    ) -> Result<Self, StartError> {
         let workers = config.server.workers.max(1);
-        let change = Change::prepare(&[], &config.server.addresses(), workers)?;
-        let admin = options.admin.map(bind::tcp).transpose()?;
-        let admin_addr = admin.as_ref().and_then(|listener| listener.local_addr().ok());
+        let change = Change::prepare(&[], &config.server.addresses(), workers, &mut estate)?;
+        let mut held = Held::default();
+        held.follow(&change).map_err(StartError::Worker)?;
+        let admin = match options.admin {
+            Some(wanted) => Some(Admin::open(wanted, &mut estate)?),
+            None => None,
+        };
+        let shown = admin.as_ref().map(Admin::shown).transpose().map_err(StartError::Worker)?;
         let sink = Sink::open(&config.server.access_log).map_err(StartError::AccessLog)?;
         let keyring = Keyring::open(&config, None)?;
         if let Some(fingerprint) = keyring.fingerprint() {
@@ -111,7 +133,7 @@ impl Proxy {
         }
         let plan = Plan::new(config, sink, keyring, None);
         let serving =
-            Serving { plan: Arc::new(Mutex::new(plan.clone())), addresses: change.addresses };
+            Serving { plan: Arc::new(Mutex::new(plan.clone())), addresses: change.addresses, held };
         let reloads = Arc::new(Reloads::new());
         let stats: Vec<Arc<Stats>> = (0..workers).map(|_| Arc::default()).collect();
         let stop_background = Shutdown::new();
@@ -119,7 +141,7 @@ impl Proxy {
         let background = Background {
             chores: chores_come,
             names: options.names,
-            admin,
+            admin: shown,
             view: View {
                 plan: serving.plan.clone(),
                 stats: stats.clone(),
@@ -130,7 +152,7 @@ impl Proxy {
         let background = background.start()?;
         let mut proxy = Self {
             serving,
-            admin: admin_addr,
+            admin,
             workers: Vec::new(),
             background: Some(background),
             chores,
@@ -181,11 +203,12 @@ impl Proxy {
     /// The admin address, if there is one.
     #[must_use]
     pub fn admin(&self) -> Option<SocketAddr> {
-        self.admin
+        self.admin.as_ref().map(|admin| admin.bound)
     }
 
     /// Stops accepting, lets open requests finish for at most the drain time, and ends.
     pub async fn shutdown(mut self) {
+        self.serving.held.release();
         self.stop.cancel();
         let workers = std::mem::take(&mut self.workers);
         let background = self.background.take();

@@ -75,6 +75,9 @@ pub(crate) enum Drain {
     /// Serving.
     #[default]
     No,
+    /// Another process takes the new connections: each open one ends with its next request, or when
+    /// it has been idle for too long.
+    Patient,
     /// No new connection or request; open ones may finish.
     Requests,
     /// Live streams and tunnels, which never finish by themselves, are cut.

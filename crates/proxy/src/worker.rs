@@ -64,6 +64,8 @@ pub(crate) struct Worker {
     limits: Cell<Limits>,
     /// Somebody without the right was told off, in the log; once is enough.
     told_off: Cell<bool>,
+    /// Whether the end may take its time.
+    patient: Cell<bool>,
 }
 
 /// What a worker grants its clients.
@@ -100,6 +102,7 @@ impl Worker {
             watches: Watches::new(),
             limits: Cell::new(Limits::share(server)),
             told_off: Cell::new(false),
+            patient: Cell::new(false),
             site: RefCell::new(Rc::new(site)),
         })
     }
@@ -126,7 +129,18 @@ impl Worker {
             }
         }
         accepting.ended().await;
-        self.drain().await;
+        while let Ok(order) = orders.try_recv() {
+            if matches!(order, Order::Patience) {
+                self.patient.set(true);
+            }
+        }
+        let limit = self.site().drain_timeout();
+        if self.patient.get() {
+            self.wait(limit).await;
+            self.drain(2 * LIVE_GRACE).await;
+        } else {
+            self.drain(limit).await;
+        }
         housekeeping.abort();
         self.books.log.flush();
     }
@@ -224,7 +238,13 @@ impl Worker {
         let ended = std::future::poll_fn(|cx| {
             watch.set_task(cx.waker());
             watch.next_turn();
-            if !told && watch.drain() != Drain::No {
+            let last = match watch.drain() {
+                Drain::No => false,
+                // A request may be on its way: it is served, and told that it was the last one.
+                Drain::Patient => watch.phase() == Phase::Busy,
+                Drain::Requests | Drain::Live => true,
+            };
+            if !told && last {
                 told = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
@@ -294,8 +314,17 @@ impl Worker {
         }
     }
 
-    async fn drain(&self) {
-        let deadline = Instant::now() + self.site().drain_timeout();
+    /// Another process serves: nobody is in a hurry. What is left after the drain time is cut.
+    async fn wait(&self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        self.watches.set_drain(Drain::Patient);
+        while self.watches.len() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    async fn drain(&self, limit: Duration) {
+        let deadline = Instant::now() + limit;
         let live = (Instant::now() + LIVE_GRACE).min(deadline);
         self.watches.set_drain(Drain::Requests);
         while self.watches.len() > 0 && Instant::now() < deadline {

@@ -29,7 +29,8 @@ pub(super) struct Background {
     /// Upstreams to look after; they come with the start and with reloads.
     pub(super) chores: UnboundedReceiver<Chore>,
     pub(super) names: Names,
-    pub(super) admin: Option<std::net::TcpListener>,
+    /// The admin address, and when it is served no more.
+    pub(super) admin: Option<(std::net::TcpListener, Shutdown)>,
     pub(super) view: View,
     pub(super) stop: Shutdown,
 }
@@ -42,13 +43,13 @@ impl Background {
     async fn run(mut self) {
         let plan = self.view.plan.clone();
         tokio::task::spawn_local(follow_certificates(plan));
-        if let Some(listener) = self.admin {
+        if let Some((listener, stop)) = self.admin {
             match TcpListener::from_std(listener) {
                 Ok(listener) => {
                     tokio::task::spawn_local(service::admin::serve(
                         listener,
                         Arc::new(self.view),
-                        self.stop.clone(),
+                        stop,
                     ));
                 }
                 Err(error) => tracing::error!(%error, "the admin address can't be served"),

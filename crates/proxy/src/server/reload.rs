@@ -18,6 +18,7 @@ use super::{Change, Proxy};
 use crate::config::{Config, ConfigError, Loaded};
 use crate::front::certificates::CertificateError;
 use crate::front::tls::Keyring;
+use crate::handover::Estate;
 use crate::log::Sink;
 use crate::plan::Plan;
 use crate::worker::Order;
@@ -40,6 +41,9 @@ pub enum ReloadError {
     /// A certificate or key can't be used.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// A new listener can't be kept.
+    #[error("a new address can't be listened on: {0}")]
+    Listen(std::io::Error),
     /// A setting that is fixed when the proxy starts.
     #[error(
         "{key} can't change from {from} to {to} while the proxy runs: restart it, or undo the change"
@@ -86,10 +90,13 @@ impl Proxy {
         let sink = Sink::open(&config.server.access_log).map_err(ReloadError::AccessLog)?;
         let keyring = Keyring::open(&config, Some(&before.keyring))?;
         let current = &self.serving.addresses;
-        let change = Change::prepare(current, &config.server.addresses(), self.workers.len())?;
+        let workers = self.workers.len();
+        let addresses = config.server.addresses();
+        let change = Change::prepare(current, &addresses, workers, &mut Estate::default())?;
         for warning in warnings {
             tracing::warn!("{warning}");
         }
+        self.serving.held.follow(&change).map_err(ReloadError::Listen)?;
         let plan = Plan::new(config, sink, keyring, Some(&before));
         let answered = self.tend(&plan, Some(&before));
         let waited = tokio::task::spawn_blocking(move || answered.recv_timeout(FIRST_ANSWER));

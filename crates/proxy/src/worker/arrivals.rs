@@ -142,7 +142,9 @@ async fn within<T>(watch: &Watch, future: impl Future<Output = T>) -> Option<T> 
         watch.set_task(cx.waker());
         match future.as_mut().poll(cx) {
             Poll::Ready(value) => Poll::Ready(Some(value)),
-            Poll::Pending if watch.expired() || watch.drain() != Drain::No => Poll::Ready(None),
+            Poll::Pending if watch.expired() || watch.drain() >= Drain::Requests => {
+                Poll::Ready(None)
+            }
             Poll::Pending => Poll::Pending,
         }
     })

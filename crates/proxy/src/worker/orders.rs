@@ -31,6 +31,8 @@ pub(crate) enum Order {
     },
     /// Write the access log to this from now on.
     Log(Option<Sink>),
+    /// Let what is open end by itself when the end comes, since another process serves.
+    Patience,
 }
 
 /// The loops that accept connections.
@@ -62,6 +64,7 @@ impl Worker {
     ) {
         match order {
             Order::Log(sink) => self.books.log.redirect(sink),
+            Order::Patience => self.patient.set(true),
             Order::Serve { plan, open, close, taken } => {
                 self.take(&plan);
                 self.listen(open, accepting, stop);

@@ -1,12 +1,16 @@
 //! The program itself: signals, and a configuration that is changed under its eyes.
 
+use std::ffi::OsStr;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
-use super::support::{Upstream, get, ok, proxy, soon};
+use super::support::{Client, Upstream, eventually, get, ok, proxy, soon};
 
 /// A running `proxy`, killed when dropped.
 struct Program {
@@ -18,12 +22,17 @@ struct Program {
 
 impl Program {
     fn start(text: &str) -> Self {
+        Self::start_with(text, &[])
+    }
+
+    fn start_with(text: &str, args: &[&OsStr]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("proxy.conf");
         std::fs::write(&file, text).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_proxy"))
             .args(["--log-format", "text", "--config"])
             .arg(&file)
+            .args(args)
             .env_remove("PROXY_CONFIG")
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -47,7 +56,7 @@ impl Program {
         .await
     }
 
-    async fn listens(&mut self) -> std::net::SocketAddr {
+    async fn listens(&mut self) -> SocketAddr {
         let line = self.says("listening").await;
         let addr = line.split("addr=").nth(1).unwrap_or_else(|| panic!("{line}"));
         addr.split_whitespace().next().unwrap().parse().unwrap()
@@ -88,4 +97,86 @@ async fn sighup_and_a_changed_file_are_followed_and_a_mistake_is_told() {
     program.signal("TERM").await;
     let ended = soon("the end", program.child.wait()).await.unwrap();
     assert!(ended.success(), "{ended}");
+}
+
+const SOCKET: &str =
+    "GET /ws HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+
+/// Asks until it is told to stop, half of the clients on connections that they keep, and counts.
+async fn load(addr: SocketAddr, keeps: bool, stop: Arc<AtomicBool>, asked: Arc<AtomicUsize>) {
+    let mut client = Client::to(addr).await;
+    while !stop.load(Ordering::SeqCst) {
+        let answer = client.ask("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert_eq!((answer.status, answer.text()), (200, "hello"));
+        asked.fetch_add(1, Ordering::SeqCst);
+        if !keeps || answer.header("connection") == Some("close") {
+            client = Client::to(addr).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_process_takes_over_without_a_failed_request_and_sockets_end_by_themselves() {
+    let go = Arc::new(AtomicBool::new(false));
+    let released = go.clone();
+    let up = Upstream::scripted(move |mut conn| {
+        let go = released.clone();
+        async move {
+            while let Some(head) = conn.request().await {
+                if head.starts_with("GET /ws") {
+                    conn.send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n").await;
+                    while let [byte] = conn.bytes(1).await[..] {
+                        conn.send([byte]).await;
+                    }
+                    return;
+                }
+                if head.starts_with("GET /slow") {
+                    eventually("go", || go.load(Ordering::SeqCst)).await;
+                }
+                conn.send(ok("hello")).await;
+            }
+        }
+    })
+    .await;
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("handover.sock");
+    let text = proxy().server("workers = 2").to(&up).text();
+    let args =
+        ["--handover".as_ref(), socket.as_os_str(), "--admin".as_ref(), "127.0.0.1:0".as_ref()];
+    let mut old = Program::start_with(&text, &args);
+    let addr = old.listens().await;
+    eventually("the socket", || socket.exists()).await;
+    let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let mut clients = tokio::task::JoinSet::new();
+    for number in 0..6 {
+        clients.spawn(load(addr, number % 2 == 0, stop.clone(), asked.clone()));
+    }
+    let mut tunnel = Client::to(addr).await;
+    tunnel.send(SOCKET).await;
+    assert_eq!(tunnel.head().await.status, 101);
+    let mut slow = Client::to(addr).await;
+    slow.send("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    // One worker more than before.
+    let text = proxy().server("workers = 3").to(&up).text();
+    let mut new = Program::start_with(&text, &args);
+    assert_eq!(new.listens().await, addr, "the port is the same");
+    new.says("took over").await;
+    old.says("handed over").await;
+    let so_far = asked.load(Ordering::SeqCst);
+    eventually("requests after it", || asked.load(Ordering::SeqCst) > so_far + 200).await;
+    tunnel.send("x").await;
+    assert_eq!(tunnel.exactly(1).await, b"x", "the old one's tunnel lives on");
+    go.store(true, Ordering::SeqCst);
+    assert_eq!(slow.response().await.text(), "hello");
+    drop(tunnel);
+    let ended = soon("the old one's end", old.child.wait()).await.unwrap();
+    assert!(ended.success(), "{ended}");
+    stop.store(true, Ordering::SeqCst);
+    while let Some(client) = soon("the clients", clients.join_next()).await {
+        client.unwrap();
+    }
+    assert!(socket.exists(), "the new one waits for its own successor");
+    new.signal("TERM").await;
+    let ended = soon("the end", new.child.wait()).await.unwrap();
+    assert!(ended.success() && !socket.exists(), "{ended}");
 }

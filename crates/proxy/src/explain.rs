@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::config::{Config, Endpoint, Member, Upstream};
+use crate::config::{Config, Endpoint, Member, Place, Upstream};
 use crate::route::{Action, AuthRule, Forward, OwnAnswer, Route};
 use crate::routes::Explanation;
 use crate::target::canonical_path;
@@ -121,8 +121,9 @@ fn auth_words(config: &Config, route: &Route) -> String {
 
 fn servers(upstream: &Upstream) -> String {
     let label = |member: &Member| match &member.at {
-        Endpoint { host, port } if host.contains(':') => format!("[{host}]:{port}"),
-        Endpoint { host, port } => format!("{host}:{port}"),
+        Place::Net(Endpoint { host, port }) if host.contains(':') => format!("[{host}]:{port}"),
+        Place::Net(Endpoint { host, port }) => format!("{host}:{port}"),
+        Place::Unix(path) => format!("unix:{}", path.display()),
     };
     let servers: Vec<String> = upstream.servers.iter().map(label).collect();
     format!("{}: {}", upstream.name, servers.join(", "))

@@ -352,7 +352,7 @@ async fn send(
                 // A connection from the pool that was closed meanwhile is no fault of the server's.
                 if !reused {
                     upstream.judge(lease.endpoint(), false);
-                    tried.note(lease.endpoint().addr);
+                    tried.note(&lease.endpoint().addr);
                 }
             }
             Err(SendError::Stopped(())) => {

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,21 +10,27 @@ use http::header::{CONNECTION, HOST, HeaderValue, USER_AGENT};
 use http::{Request, Uri};
 
 use crate::body::RequestBody;
-use crate::config::Health;
+use crate::config::{Health, Secure};
 use crate::link::{Link, SendError};
-use crate::resolve::{Directory, Known};
+use crate::pool::own_host;
+use crate::resolve::{Addr, Directory, Known};
 
 /// Between questions while a server of the upstream is out or about to be, if the interval isn't shorter anyway.
 const WHILE_SICK: Duration = Duration::from_millis(500);
 
 /// Checks for ever, all servers of the upstream at once.
-pub(crate) async fn watch(upstream: Arc<str>, check: Health, directory: Arc<Directory>) {
+pub(crate) async fn watch(
+    upstream: Arc<str>,
+    check: Health,
+    secure: Option<Secure>,
+    directory: Arc<Directory>,
+) {
     let Ok(uri) = check.path.parse::<Uri>() else {
         tracing::error!(upstream = &*upstream, path = check.path, "the health path is no path");
         return;
     };
     // Answers that contradict what is known of a server, in a row.
-    let streaks: Rc<RefCell<HashMap<SocketAddr, u32>>> = Rc::default();
+    let streaks: Rc<RefCell<HashMap<Addr, u32>>> = Rc::default();
     loop {
         let asked: Vec<_> = directory
             .known()
@@ -33,9 +38,11 @@ pub(crate) async fn watch(upstream: Arc<str>, check: Health, directory: Arc<Dire
             .cloned()
             .map(|known| {
                 let (uri, check, upstream) = (uri.clone(), check.clone(), upstream.clone());
-                let streaks = streaks.clone();
+                let (streaks, secure) = (streaks.clone(), secure.clone());
                 tokio::task::spawn_local(async move {
-                    let outcome = tokio::time::timeout(check.timeout, ask(&known, uri)).await;
+                    let outcome =
+                        tokio::time::timeout(check.timeout, ask(&known, secure.as_ref(), uri))
+                            .await;
                     let outcome = outcome.unwrap_or_else(|_| Err("no answer in time".into()));
                     judge(&upstream, &check, &known, &mut streaks.borrow_mut(), outcome);
                 })
@@ -58,7 +65,7 @@ fn judge(
     upstream: &str,
     check: &Health,
     known: &Known,
-    streaks: &mut HashMap<SocketAddr, u32>,
+    streaks: &mut HashMap<Addr, u32>,
     outcome: Result<(), String>,
 ) {
     let well = outcome.is_ok();
@@ -66,7 +73,7 @@ fn judge(
         streaks.remove(&known.addr);
         return;
     }
-    let streak = streaks.entry(known.addr).or_default();
+    let streak = streaks.entry(known.addr.clone()).or_default();
     *streak += 1;
     if *streak < if well { check.healthy_after } else { check.unhealthy_after } {
         return;
@@ -82,12 +89,12 @@ fn judge(
     }
 }
 
-async fn ask(known: &Known, uri: Uri) -> Result<(), String> {
-    let mut link = Link::open(known.addr).await.map_err(|error| error.to_string())?;
+async fn ask(known: &Known, secure: Option<&Secure>, uri: Uri) -> Result<(), String> {
+    let mut link = Link::open(known, secure).await.map_err(|error| error.to_string())?;
     let mut request = Request::new(RequestBody::Empty);
     *request.uri_mut() = uri;
     let headers = request.headers_mut();
-    if let Ok(host) = HeaderValue::from_str(&known.addr.to_string()) {
+    if let Ok(host) = HeaderValue::from_str(&own_host(known, secure)) {
         headers.insert(HOST, host);
     }
     headers.insert(USER_AGENT, HeaderValue::from_static("hybrid-chat-proxy health"));

@@ -10,7 +10,6 @@
 //! worth a trip through the scheduler either: [`Signal`] catches it, and [`Link::poll_with`] polls again.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,13 +22,16 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use crate::body::RequestBody;
+use crate::config::Secure;
+use crate::resolve::Known;
 
 mod socket;
+mod stream;
 
 use socket::{Line, Socket, parse};
+pub(crate) use stream::Stream;
 
 /// Response heads and read-ahead of a connection, at most.
 const BUFFER: usize = 64 * 1024;
@@ -69,10 +71,8 @@ pub(crate) enum SendError<S> {
 
 impl Link {
     /// Opens a connection.
-    pub(crate) async fn open(addr: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(addr).await?;
-        // A request is written whole and its answer awaited: never hold it back for a fuller packet.
-        stream.set_nodelay(true)?;
+    pub(crate) async fn open(known: &Known, secure: Option<&Secure>) -> io::Result<Self> {
+        let stream = Stream::open(known, secure).await?;
         let line = Rc::new(Line::default());
         let signal = Arc::new(Signal::default());
         let socket = Socket::new(stream, line.clone(), signal.clone());
@@ -192,7 +192,7 @@ impl Link {
     }
 
     /// The bare connection after a 101, with the bytes that were read behind the response head.
-    pub(crate) fn into_tunnel(self) -> Option<(TcpStream, Bytes)> {
+    pub(crate) fn into_tunnel(self) -> Option<(Stream, Bytes)> {
         if !self.ended {
             return None;
         }

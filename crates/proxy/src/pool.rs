@@ -4,17 +4,16 @@
 //! and the rest age away. No lock: a worker is one thread.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::balance::{self, Server as _, Standing, UNIT, fingerprint};
-use crate::config::Eject;
+use crate::config::{Eject, Secure};
 use crate::link::Link;
 use crate::queue::Queue;
-use crate::resolve::Known;
+use crate::resolve::{Addr, Known};
 use crate::watch::{millis, now_ms};
 
 /// How long a server that refused a connection is passed over while others are there.
@@ -28,10 +27,13 @@ const FORGET_MS: f64 = 10_000.0;
 /// A server as one worker sees it.
 pub(crate) struct Endpoint {
     /// Where it is.
-    pub(crate) addr: SocketAddr,
-    /// The same for the log.
+    pub(crate) addr: Addr,
+    /// `Host` of the proxy's own requests to it.
+    pub(crate) host: Rc<str>,
+    /// Its address for the log.
     pub(crate) label: Rc<str>,
     known: Arc<Known>,
+    secure: Option<Secure>,
     fingerprint: u64,
     credit: Cell<i64>,
     /// Microseconds to a response head, and when that was known.
@@ -79,10 +81,18 @@ pub(crate) enum NoLink {
 
 impl Endpoint {
     /// `credit` is what it is owed in turns from the start.
-    pub(crate) fn new(known: Arc<Known>, limits: Limits, queue: Rc<Queue>, credit: i64) -> Self {
+    pub(crate) fn new(
+        known: Arc<Known>,
+        secure: Option<&Secure>,
+        limits: Limits,
+        queue: Rc<Queue>,
+        credit: i64,
+    ) -> Self {
         let label: Rc<str> = known.addr.to_string().into();
         Self {
-            addr: known.addr,
+            addr: known.addr.clone(),
+            host: own_host(&known, secure).into(),
+            secure: secure.cloned(),
             fingerprint: fingerprint(label.as_bytes()),
             label,
             known,
@@ -170,7 +180,8 @@ impl Endpoint {
         }
         // Counted before the wait, so that a burst can't pass the cap.
         let place = Place::take(self);
-        let opened = tokio::time::timeout(self.limits.connect, Link::open(self.addr)).await;
+        let opening = Link::open(&self.known, self.secure.as_ref());
+        let opened = tokio::time::timeout(self.limits.connect, opening).await;
         let link = match opened {
             Ok(Ok(link)) => link,
             Ok(Err(error)) => {
@@ -254,6 +265,18 @@ impl balance::Server for Endpoint {
 
     fn credit(&self) -> &Cell<i64> {
         &self.credit
+    }
+}
+
+/// `Host` of the proxy's own requests to a server.
+pub(crate) fn own_host(known: &Known, secure: Option<&Secure>) -> String {
+    match (&known.addr, secure) {
+        (_, Some(Secure { server_name: Some(name), .. })) => name.to_str().into_owned(),
+        // The name in the certificate is the one that the server knows itself by.
+        (Addr::Tcp(_), Some(_)) if known.host.contains(':') => format!("[{}]", known.host),
+        (Addr::Tcp(_), Some(_)) => known.host.to_string(),
+        (Addr::Tcp(addr), None) => addr.to_string(),
+        (Addr::Unix(_), _) => "localhost".into(),
     }
 }
 

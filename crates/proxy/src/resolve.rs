@@ -5,16 +5,36 @@
 //! resolver that fails changes nothing: the last good answer stays. All of this happens in the
 //! background; workers compare one version number per request.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::config::{Eject, Endpoint, Member, Upstream};
+use crate::config::{Eject, Endpoint, Member, Place, Upstream};
 use crate::watch::{clock, millis};
 
 /// Longest wait for the system's resolver.
 const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Where a server can be reached.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Addr {
+    /// On the network.
+    Tcp(SocketAddr),
+    /// In the file system.
+    Unix(Arc<Path>),
+}
+
+impl fmt::Display for Addr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(addr) => addr.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
 
 /// Knows the addresses of names. Asked in the background, so it may take its time; what fails is asked
 /// again later, and the last good answer stays.
@@ -33,7 +53,9 @@ pub(crate) type Names = Option<Arc<dyn Lookup>>;
 #[derive(Debug)]
 pub(crate) struct Known {
     /// Where it is.
-    pub(crate) addr: SocketAddr,
+    pub(crate) addr: Addr,
+    /// Its host as configured; empty for a socket in the file system.
+    pub(crate) host: Arc<str>,
     /// Its part of the requests, in relation to the others'.
     pub(crate) weight: u32,
     /// Used only when no other is well.
@@ -47,9 +69,10 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    fn new(Found { addr, backup, weight }: Found) -> Arc<Self> {
+    fn new(Found { addr, host, backup, weight }: Found) -> Arc<Self> {
         Arc::new(Self {
             addr,
+            host,
             weight,
             backup,
             healthy: AtomicBool::new(true),
@@ -60,7 +83,8 @@ impl Known {
     }
 
     fn found(&self) -> Found {
-        Found { addr: self.addr, backup: self.backup, weight: self.weight }
+        let (addr, host) = (self.addr.clone(), self.host.clone());
+        Found { addr, host, backup: self.backup, weight: self.weight }
     }
 
     /// Whether the last health check succeeded; true before the first and without one.
@@ -94,16 +118,21 @@ impl Known {
 }
 
 /// An address that a server was found to have, with what proxy.conf says of the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Found {
-    addr: SocketAddr,
+    addr: Addr,
+    host: Arc<str>,
     backup: bool,
     weight: u32,
 }
 
 impl Found {
-    fn new(addr: SocketAddr, member: &Member) -> Self {
-        Self { addr, backup: member.backup, weight: member.weight }
+    fn new(addr: Addr, member: &Member) -> Self {
+        let host = match &member.at {
+            Place::Net(at) => at.host.as_str(),
+            Place::Unix(_) => "",
+        };
+        Self { addr, host: host.into(), backup: member.backup, weight: member.weight }
     }
 }
 
@@ -192,7 +221,7 @@ pub(crate) struct Resolver {
     upstream: Upstream,
     directory: Arc<Directory>,
     names: Names,
-    answers: Vec<Vec<SocketAddr>>,
+    answers: Vec<Vec<Addr>>,
     failing: Vec<bool>,
 }
 
@@ -203,7 +232,7 @@ impl Resolver {
         directory: Arc<Directory>,
         names: Names,
     ) -> Option<Self> {
-        let answers: Vec<Vec<SocketAddr>> =
+        let answers: Vec<Vec<Addr>> =
             upstream.servers.iter().map(|server| literal(server).into_iter().collect()).collect();
         let failing = vec![false; answers.len()];
         answers.iter().any(Vec::is_empty).then(|| Self {
@@ -218,10 +247,10 @@ impl Resolver {
     /// Asks once for every name and publishes what came.
     pub(crate) async fn refresh(&mut self) {
         for (place, server) in self.upstream.servers.iter().enumerate() {
-            if literal(server).is_some() {
+            let Place::Net(server) = &server.at else { continue };
+            if server.host.parse::<IpAddr>().is_ok() {
                 continue;
             }
-            let server = &server.at;
             let asked = look_up(&self.names, server);
             let failure = match tokio::time::timeout(LOOKUP_LIMIT, asked).await {
                 Ok(Ok(addrs)) => {
@@ -229,7 +258,7 @@ impl Resolver {
                         Some("the name has no address".to_owned())
                     } else {
                         if let Some(answer) = self.answers.get_mut(place) {
-                            *answer = addrs;
+                            *answer = addrs.into_iter().map(Addr::Tcp).collect();
                         }
                         None
                     }
@@ -251,10 +280,9 @@ impl Resolver {
                 }
             }
         }
-        let found =
-            self.answers.iter().zip(&self.upstream.servers).flat_map(|(addrs, server)| {
-                addrs.iter().map(move |addr| Found::new(*addr, server))
-            });
+        let found = self.answers.iter().zip(&self.upstream.servers).flat_map(|(addrs, server)| {
+            addrs.iter().map(move |addr| Found::new(addr.clone(), server))
+        });
         if self.directory.publish(dedup(found)) {
             let addrs: Vec<String> =
                 self.directory.known().iter().map(|known| known.addr.to_string()).collect();
@@ -285,16 +313,24 @@ async fn look_up(names: &Names, server: &Endpoint) -> std::io::Result<Vec<Socket
 }
 
 /// The address of a server that is given by address.
-fn literal(server: &Member) -> Option<SocketAddr> {
-    Some(SocketAddr::new(server.at.host.parse::<IpAddr>().ok()?, server.at.port))
+fn literal(server: &Member) -> Option<Addr> {
+    match &server.at {
+        Place::Net(at) => {
+            let ip = at.host.parse::<IpAddr>().ok()?;
+            Some(Addr::Tcp(SocketAddr::new(ip, at.port)))
+        }
+        Place::Unix(path) => Some(Addr::Unix(path.as_path().into())),
+    }
 }
 
 /// In a stable order, so that an answer that is merely shuffled is no change. Where two servers turn out
 /// to be one, the one that is used first and more counts.
 fn dedup(found: impl IntoIterator<Item = Found>) -> Vec<Found> {
     let mut found: Vec<Found> = found.into_iter().collect();
-    found.sort_unstable_by_key(|one| (one.addr, one.backup, std::cmp::Reverse(one.weight)));
-    found.dedup_by_key(|one| one.addr);
+    found.sort_unstable_by(|a, b| {
+        (&a.addr, a.backup, b.weight, &a.host).cmp(&(&b.addr, b.backup, a.weight, &b.host))
+    });
+    found.dedup_by(|a, b| a.addr == b.addr);
     found
 }
 
@@ -303,7 +339,8 @@ mod tests {
     use super::*;
 
     fn at(text: &str) -> Found {
-        Found { addr: text.parse().unwrap(), backup: false, weight: 1 }
+        let addr = Addr::Tcp(text.parse().unwrap());
+        Found { addr, host: "10.0.0.1".into(), backup: false, weight: 1 }
     }
 
     #[test]
@@ -320,7 +357,7 @@ mod tests {
 
     #[test]
     fn an_unchanged_answer_does_not_disturb_the_workers() {
-        let at_ip = Endpoint { host: "10.0.0.1".into(), port: 80 };
+        let at_ip = Place::Net(Endpoint { host: "10.0.0.1".into(), port: 80 });
         let directory = Directory::new(&[Member { at: at_ip, weight: 1, backup: false }]);
         let version = directory.version();
         assert!(!directory.publish(vec![at("10.0.0.1:80")]));
@@ -347,6 +384,6 @@ mod tests {
     fn of_two_servers_at_one_address_the_better_one_counts() {
         let backup = Found { backup: true, weight: 9, ..at("10.0.0.1:80") };
         let heavy = Found { weight: 3, ..at("10.0.0.1:80") };
-        assert_eq!(dedup([backup, at("10.0.0.1:80"), heavy]), [heavy]);
+        assert_eq!(dedup([backup, at("10.0.0.1:80"), heavy.clone()]), [heavy]);
     }
 }

@@ -15,11 +15,11 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::UPGRADE;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
 use crate::error::late;
 use crate::front::stream::Stream;
+use crate::link;
 use crate::log::Record;
 use crate::pool::Lease;
 use crate::watch::{Drain, Watch, millis};
@@ -33,7 +33,7 @@ thread_local! {
 
 /// The server's side of a tunnel to be.
 pub(crate) struct Tunnel {
-    stream: TcpStream,
+    stream: link::Stream,
     early: Bytes,
     idle: Duration,
     record: Option<Box<Record>>,
@@ -69,11 +69,11 @@ impl Tunnel {
         let (up, down) = (Cell::new(0), Cell::new(0));
         let record = self.record.take();
         let alive = || watch.due_in(idle_ms);
-        let late = self.early.clone();
-        let cut = match client {
-            Stream::Plain(mut client) => {
+        let late = self.early;
+        let cut = match (client, self.stream) {
+            (Stream::Plain(mut client), link::Stream::Tcp(mut server)) => {
                 let (from_client, to_client) = client.split();
-                let (from_server, to_server) = self.stream.split();
+                let (from_server, to_server) = server.split();
                 let both = async {
                     tokio::try_join!(
                         pump(&from_client, to_server, early, &up, alive),
@@ -82,9 +82,9 @@ impl Tunnel {
                 };
                 until_cut(both, watch).await
             }
-            Stream::Tls(client) => {
+            (client, server) => {
                 let (from_client, to_client) = tokio::io::split(client);
-                let (from_server, to_server) = self.stream.split();
+                let (from_server, to_server) = tokio::io::split(server);
                 let both = async {
                     tokio::try_join!(
                         relay(from_client, to_server, early, &up, alive),

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher as _, RandomState};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use crate::forward::Retries;
 use crate::plan::Tended;
 use crate::pool::{Endpoint, Lease, Limits, NoLink};
 use crate::queue::{Queue, Ticket};
-use crate::resolve::Directory;
+use crate::resolve::{Addr, Directory};
 use crate::stats::UpstreamStats;
 
 /// An upstream of one worker, with its pools.
@@ -41,7 +40,7 @@ pub(crate) struct Upstream {
 #[derive(Debug, Default)]
 pub(crate) struct Tried {
     key: Key,
-    addrs: Vec<SocketAddr>,
+    addrs: Vec<Addr>,
     timed_out: bool,
 }
 
@@ -153,12 +152,12 @@ impl Upstream {
             NoLink::Full => return,
             NoLink::TimedOut => tried.timed_out = true,
             NoLink::Refused(error) => {
-                let (upstream, addr) = (&*self.config.name, endpoint.addr);
+                let (upstream, addr) = (&*self.config.name, &endpoint.addr);
                 tracing::debug!(upstream, %addr, %error, "no connection");
             }
         }
         self.judge(endpoint, false);
-        tried.addrs.push(endpoint.addr);
+        tried.addrs.push(endpoint.addr.clone());
     }
 
     /// The next server to send to.
@@ -232,9 +231,10 @@ impl Upstream {
                 // among equal shares the least advance decides.
                 let behind = (place + known_len - self.worker % known_len) % known_len;
                 let credit = -i64::try_from(behind).unwrap_or(0);
-                let queue = &self.queue;
+                let (queue, secure) = (&self.queue, self.config.tls.as_ref());
                 kept.unwrap_or_else(|| {
-                    Rc::new(Endpoint::new(known.clone(), self.limits, queue.clone(), credit))
+                    let (known, queue) = (known.clone(), queue.clone());
+                    Rc::new(Endpoint::new(known, secure, self.limits, queue, credit))
                 })
             })
             .collect();
@@ -269,8 +269,8 @@ impl Tried {
     }
 
     /// Notes that a server closed the connection on us, so that another one is preferred.
-    pub(crate) fn note(&mut self, addr: SocketAddr) {
-        self.addrs.push(addr);
+    pub(crate) fn note(&mut self, addr: &Addr) {
+        self.addrs.push(addr.clone());
     }
 
     fn verdict(&self, upstream: &Upstream) -> Failure {

@@ -117,7 +117,7 @@ impl Gate {
             *request.method_mut() = Method::GET;
             *request.uri_mut() = uri.clone();
             *request.headers_mut() = headers.clone();
-            if let Ok(host) = HeaderValue::from_str(&lease.endpoint().label) {
+            if let Ok(host) = HeaderValue::from_str(&lease.endpoint().host) {
                 request.headers_mut().insert(HOST, host);
             }
             let reused = lease.is_reused();
@@ -130,7 +130,7 @@ impl Gate {
                 Err(_) if reused => {}
                 Err(SendError::Unsent) => {
                     upstream.judge(lease.endpoint(), false);
-                    tried.note(lease.endpoint().addr);
+                    tried.note(&lease.endpoint().addr);
                 }
                 Err(SendError::Broken { .. } | SendError::Stopped(())) => {
                     upstream.judge(lease.endpoint(), false);

@@ -22,6 +22,7 @@ mod error;
 mod expand;
 mod listen;
 mod locate;
+mod secure;
 mod values;
 mod written;
 
@@ -29,6 +30,7 @@ use build::Builder;
 pub use error::{ConfigError, Finding, Warning};
 pub use listen::{Certificate, Listen, Redirect, Tls, TlsKind};
 use locate::Document;
+pub use secure::{Secure, Trust};
 use written::File;
 
 /// A configuration that may be served.
@@ -160,6 +162,8 @@ pub struct Upstream {
     pub name: Arc<str>,
     /// Its servers; every address of a name is an endpoint.
     pub servers: Vec<Member>,
+    /// TLS towards the servers; absent: none.
+    pub tls: Option<Secure>,
     /// How one is chosen.
     pub policy: Policy,
     /// How often names are resolved again.
@@ -194,14 +198,23 @@ pub struct Upstream {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Member {
     /// Where it is.
-    pub at: Endpoint,
+    pub at: Place,
     /// Its part of the requests, in relation to the weights of the others.
     pub weight: u32,
     /// It gets requests only when no other server is well.
     pub backup: bool,
 }
 
-/// Where a server is.
+/// Where a server is: on the network, or behind a socket in the file system.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// Host and port.
+    Net(Endpoint),
+    /// The path of a socket.
+    Unix(PathBuf),
+}
+
+/// A host and a port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// A name or an IP address (IPv6 without brackets).

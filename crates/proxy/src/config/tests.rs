@@ -55,7 +55,7 @@ fn defaults_are_filled_in() {
     assert!(config.auth.is_none());
     let web = &config.upstreams[0];
     assert_eq!(&*web.name, "web");
-    let at = Endpoint { host: "127.0.0.1".to_owned(), port: 9000 };
+    let at = Place::Net(Endpoint { host: "127.0.0.1".to_owned(), port: 9000 });
     assert_eq!(web.servers, [Member { at, weight: 1, backup: false }]);
     assert_eq!(web.policy, Policy::RoundRobin);
     assert_eq!(web.idle_timeout, Duration::from_secs(4));
@@ -193,9 +193,10 @@ fn servers_have_weights_and_backups() {
          policy = \"hash\"\nhash_by = \"cookie:room\"",
     );
     let web = &parse(&text).unwrap().config.upstreams[0];
-    let servers: Vec<_> =
-        web.servers.iter().map(|one| (one.at.host.as_str(), one.weight, one.backup)).collect();
-    assert_eq!(servers, [("a", 3, false), ("b", 1, false), ("c", 1, true)]);
+    let servers: Vec<_> = web.servers.iter().map(|one| (&one.at, one.weight, one.backup)).collect();
+    let at = |host: &str, port| Place::Net(Endpoint { host: host.to_owned(), port });
+    let [a, b, c] = [at("a", 1), at("b", 2), at("c", 3)];
+    assert_eq!(servers, [(&a, 3, false), (&b, 1, false), (&c, 1, true)]);
     assert_eq!(web.policy, Policy::Hash(HashBy::Cookie("room".to_owned())));
     for (from, to, want) in [
         (
@@ -261,6 +262,45 @@ fn requests_may_wait_and_be_repeated_within_limits() {
     assert_eq!((web.queue, web.queue_timeout.as_secs(), web.retry_budget), (0, 1, 0));
     let error = errors(&SMALL.replace("[[hosts]]", "retry_budget = \"2\"\n[[hosts]]"));
     assert!(error.contains("key `upstreams.web.retry_budget`: \"2\" is not a part"), "{error}");
+}
+
+#[test]
+fn servers_may_be_reached_by_tls() {
+    let with = |lines: &str| SMALL.replace("[[hosts]]", &format!("{lines}\n[[hosts]]"));
+    let tls = |lines: &str| parse(&with(lines)).unwrap().config.upstreams[0].tls.clone();
+    assert_eq!(tls("tls = false"), None);
+    let open = tls("tls = { insecure = true, server_name = \"web.internal\" }").unwrap();
+    assert_eq!(open.trust, Trust::Anyone);
+    assert_eq!(open.server_name.unwrap().to_str(), "web.internal");
+    assert!(
+        warnings(&with("tls = { insecure = true }"))[0].contains("certificates are not checked")
+    );
+
+    let key = rcgen::KeyPair::generate().unwrap();
+    let own = rcgen::CertificateParams::new(["web".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, own.pem()).unwrap();
+    let file = file.display();
+    let trusting = tls(&format!("tls = {{ ca = \"{file}\" }}")).unwrap();
+    assert_eq!(trusting.trust, Trust::These(vec![own.der().clone()]));
+    for (lines, want) in [
+        (format!("tls = {{ ca = \"{file}\", insecure = true }}"), "insecure makes ca useless"),
+        (
+            "tls = { ca = \"/nowhere.pem\" }".to_owned(),
+            "key `upstreams.web.tls.ca`: the certificates in /nowhere.pem",
+        ),
+        (
+            "tls = { server_name = \"a b\" }".to_owned(),
+            "\"a b\" can't be the name in a certificate",
+        ),
+        ("tls = 5".to_owned(), "expected true, false, or a table"),
+    ] {
+        let error = errors(&with(&lines));
+        assert!(error.contains(want), "{error}\n{want}");
+    }
+    let socket = with("tls = { insecure = true }").replace("127.0.0.1:9000", "unix:/run/web.sock");
+    assert!(errors(&socket).contains("add server_name to tls"));
 }
 
 #[test]
@@ -435,7 +475,7 @@ fn variables_of_the_environment_are_put_in() {
     );
     let environment = |name: &str| (name == "WEB").then(|| "[::1]:7".to_owned());
     let config = Config::parse_with(&text, "f", &environment).unwrap().config;
-    let at = Endpoint { host: "::1".to_owned(), port: 7 };
+    let at = Place::Net(Endpoint { host: "::1".to_owned(), port: 7 });
     assert_eq!(config.upstreams[0].servers, [Member { at, weight: 1, backup: false }]);
 }
 
@@ -453,7 +493,11 @@ fn the_committed_file_serves_both_set_ups() {
     assert!(warnings.is_empty(), "{warnings:?}");
     let server_of = |config: &Config, path: &str| {
         let route = config.routes.find("localhost:8080", path).unwrap();
-        let server = &config.upstreams[route.forward().unwrap().to.upstreams()[0]].servers[0].at;
+        let Place::Net(server) =
+            &config.upstreams[route.forward().unwrap().to.upstreams()[0]].servers[0].at
+        else {
+            panic!("not on the network")
+        };
         (format!("{}:{}", server.host, server.port), route.auth)
     };
     for path in [
@@ -549,6 +593,7 @@ fn every_key_is_in_the_reference_and_the_reference_has_no_other() {
         "[upstreams.a]\nzz = 1",
         "[upstreams.a]\nservers = [{ zz = 1 }]",
         "[upstreams.a]\nservers = []\nhealth = { zz = 1 }",
+        "[upstreams.a]\nservers = []\ntls = { zz = 1 }",
         "[upstreams.a]\nservers = []\neject = { zz = 1 }",
         "[[hosts]]\nzz = 1",
         "[[hosts]]\nnames = []\nroutes = [{ zz = 1 }]",

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::Endpoint;
+use super::{Endpoint, Place};
 use crate::target::{canonical_path, normal_host};
 
 /// What is wrong with a value, and the remedy.
@@ -90,6 +91,30 @@ pub(super) fn share(text: &str) -> Result<u64, Complaint> {
             "write a number from 0 to 100 and %, such as \"5%\" or \"0.1%\"",
         ),
     }
+}
+
+/// `unix:/path`, or a host and a port.
+pub(super) fn place(text: &str) -> Result<Place, Complaint> {
+    let Some(path) = text.strip_prefix("unix:") else { return endpoint(text).map(Place::Net) };
+    // The system takes no longer path, and a relative one would depend on where the proxy was started.
+    if path.starts_with('/') && path.len() <= 107 && !path.contains('\0') {
+        Ok(Place::Unix(path.into()))
+    } else {
+        complain(
+            format!("\"{text}\" is not the path of a socket"),
+            "write it from the root on, such as \"unix:/run/app.sock\", in at most 107 bytes",
+        )
+    }
+}
+
+/// What a certificate may be for: a name or an IP address.
+pub(super) fn server_name(text: &str) -> Result<ServerName<'static>, Complaint> {
+    ServerName::try_from(text.to_owned()).or_else(|_| {
+        complain(
+            format!("\"{text}\" can't be the name in a certificate"),
+            "write a host name or an IP address, such as \"backend.internal\"",
+        )
+    })
 }
 
 /// `name:port`, `127.0.0.1:port` or `[::1]:port`.
@@ -347,6 +372,16 @@ mod tests {
         ] {
             assert!(endpoint(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_server_may_be_a_socket_in_the_file_system() {
+        assert_eq!(place("unix:/run/app.sock"), Ok(Place::Unix("/run/app.sock".into())));
+        assert!(matches!(place("app:80"), Ok(Place::Net(_))));
+        for text in ["unix:", "unix:80", "unix:app.sock", &format!("unix:/{}", "a".repeat(107))] {
+            assert!(place(text).is_err(), "{text}");
+        }
+        assert!(origin("https://unix:/run/app.sock").is_err());
     }
 
     #[test]

@@ -83,6 +83,7 @@ pub(super) struct TracingSection {
 #[serde(deny_unknown_fields)]
 pub(super) struct UpstreamSection {
     pub(super) servers: Spanned<Vec<Spanned<ServerEntry>>>,
+    pub(super) tls: Option<Spanned<TlsEntry>>,
     pub(super) policy: Option<Text>,
     pub(super) hash_by: Option<Text>,
     pub(super) resolve: Option<Text>,
@@ -131,6 +132,43 @@ impl<'de> Deserialize<'de> for ServerEntry {
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ServerEntry, A::Error> {
                 ServerTable::deserialize(MapAccessDeserializer::new(map)).map(ServerEntry::Table)
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+/// TLS towards servers: whether, or a table with more.
+#[derive(Debug)]
+pub(super) enum TlsEntry {
+    Flag(bool),
+    Table(TlsTable),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TlsTable {
+    pub(super) server_name: Option<Text>,
+    pub(super) ca: Option<Text>,
+    #[serde(default)]
+    pub(super) insecure: bool,
+}
+
+impl<'de> Deserialize<'de> for TlsEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = TlsEntry;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(
+                    "true, false, or a table such as { server_name = \"backend.internal\" }",
+                )
+            }
+            fn visit_bool<E: de::Error>(self, flag: bool) -> Result<TlsEntry, E> {
+                Ok(TlsEntry::Flag(flag))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TlsEntry, A::Error> {
+                TlsTable::deserialize(MapAccessDeserializer::new(map)).map(TlsEntry::Table)
             }
         }
         deserializer.deserialize_any(Reader)

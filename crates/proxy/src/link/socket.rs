@@ -10,10 +10,9 @@ use std::task::{Context, Poll};
 use http::header::{HeaderName, HeaderValue};
 use hyper::Request;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::task::coop::has_budget_remaining;
 
-use super::Signal;
+use super::{Signal, Stream};
 use crate::body::RequestBody;
 
 /// The socket, with four additions.
@@ -25,7 +24,7 @@ use crate::body::RequestBody;
 /// has often said why: a write that fails is held back until the answer, or the end, has been read
 /// (RFC 9112 §9.5).
 pub(super) struct Socket {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
     line: Rc<Line>,
     signal: Arc<Signal>,
     /// The count of wakes at which it was empty.
@@ -46,7 +45,7 @@ pub(super) struct Line {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, line: Rc<Line>, signal: Arc<Signal>) -> Self {
+    pub(super) fn new(stream: Stream, line: Rc<Line>, signal: Arc<Signal>) -> Self {
         Self { stream, line, signal, quiet: None }
     }
 

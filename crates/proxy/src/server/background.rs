@@ -96,7 +96,8 @@ fn tend(Chore { upstream, asked }: Chore, names: Names) {
     if let Some(check) = upstream.config.health.clone() {
         tokio::task::spawn_local(async move {
             let name = upstream.config.name.clone();
-            let checking = health::watch(name, check, upstream.directory.clone());
+            let secure = upstream.config.tls.clone();
+            let checking = health::watch(name, check, secure, upstream.directory.clone());
             upstream.stop.run_until_cancelled(checking).await;
         });
     }

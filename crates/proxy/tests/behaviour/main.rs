@@ -34,4 +34,5 @@ mod streaming;
 mod support;
 mod table;
 mod tls;
+mod transport;
 mod upgrade;

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::words::{hash_by, policy};
+use super::words::{certificates, hash_by, policy};
 use super::{Builder, SECOND};
 use crate::config::values;
 use crate::config::written::{
-    Amount, EjectSection, HealthSection, ServerEntry, ServerTable, Text, UpstreamSection,
+    Amount, EjectSection, HealthSection, ServerEntry, ServerTable, Text, TlsEntry, TlsTable,
+    UpstreamSection,
 };
-use crate::config::{Eject, HashBy, Health, Member, Policy, Upstream};
+use crate::config::{Eject, HashBy, Health, Member, Place, Policy, Secure, Trust, Upstream};
 
 /// The greatest weight: enough for any relation that is meant.
 const HEAVIEST: u64 = 1000;
@@ -20,9 +21,12 @@ impl Builder<'_> {
     pub(super) fn upstream(&mut self, name: Arc<str>, section: UpstreamSection) -> Upstream {
         let health = section.health.map(|health| self.health(health));
         let eject = section.eject.map(|eject| self.eject(eject));
+        let servers = self.servers(section.servers);
+        let tls = section.tls.and_then(|entry| self.secure(entry, &servers));
         Upstream {
             name,
-            servers: self.servers(section.servers),
+            servers,
+            tls,
             policy: self.policy(section.policy, section.hash_by),
             resolve: self.duration(section.resolve, 5 * SECOND),
             connect_timeout: self.duration(section.connect_timeout, 2 * SECOND),
@@ -58,7 +62,7 @@ impl Builder<'_> {
                 },
             };
             let weight = self.amount(table.weight, 1, 1..=HEAVIEST);
-            let Some(endpoint) = self.read(&table.address, values::endpoint) else {
+            let Some(endpoint) = self.read(&table.address, values::place) else {
                 complete = false;
                 continue;
             };
@@ -77,6 +81,49 @@ impl Builder<'_> {
             self.warn(at, "every server is a backup", remedy);
         }
         members
+    }
+
+    fn secure(&mut self, entry: Spanned<TlsEntry>, servers: &[Member]) -> Option<Secure> {
+        let at = entry.span();
+        let table = match entry.into_inner() {
+            TlsEntry::Flag(false) => return None,
+            TlsEntry::Flag(true) => TlsTable { server_name: None, ca: None, insecure: false },
+            TlsEntry::Table(table) => table,
+        };
+        let name = match table.server_name {
+            Some(text) => Some(self.read(&text, values::server_name)?),
+            None => None,
+        };
+        let nameless = servers.iter().any(|server| match &server.at {
+            Place::Net(at) => values::server_name(&at.host).is_err(),
+            Place::Unix(_) => true,
+        });
+        if name.is_none() && nameless {
+            let remedy = "add server_name to tls";
+            self.error(at, "a server's address doesn't say what its certificate is for", remedy);
+            return None;
+        }
+        let trust = match table.ca {
+            Some(text) if table.insecure => {
+                let problem = "insecure makes ca useless";
+                self.error(text.span(), problem, "remove one of the two");
+                return None;
+            }
+            Some(text) => Trust::These(self.read(&text, certificates)?),
+            None if table.insecure => {
+                let problem = "the servers' certificates are not checked, so anyone in between can read along";
+                self.warn(at.clone(), problem, "name the authority that signed them with ca");
+                Trust::Anyone
+            }
+            None => Trust::System,
+        };
+        match Secure::new(name, trust) {
+            Ok(secure) => Some(secure),
+            Err(error) => {
+                self.error(at, format!("TLS can't be used: {error}"), "name an authority with ca");
+                None
+            }
+        }
     }
 
     fn policy(&mut self, name: Option<Text>, by: Option<Text>) -> Policy {

@@ -9,6 +9,8 @@ use crate::config::values::Complaint;
 use crate::config::{HashBy, Policy};
 use crate::log::Format;
 use crate::route::{AuthRule, RateBy};
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, Complaint> {
     text.parse().map_err(|_| {
@@ -39,6 +41,24 @@ pub(super) fn policy(text: &str) -> Result<Policy, Complaint> {
         _ => Err((
             format!("there is no policy \"{text}\""),
             "the policies are \"round_robin\", \"least_connections\", \"random_two\" and \"hash\""
+                .to_owned(),
+        )),
+    }
+}
+
+/// The certificates in a file.
+pub(super) fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, Complaint> {
+    let read: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(path).and_then(|certificates| certificates.collect());
+    match read {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        Ok(_) => Err((
+            format!("there is no certificate in {path}"),
+            "name a file in PEM format (-----BEGIN CERTIFICATE-----)".to_owned(),
+        )),
+        Err(error) => Err((
+            format!("the certificates in {path} can't be read: {error}"),
+            "name a file in PEM format (-----BEGIN CERTIFICATE-----) that the proxy may read"
                 .to_owned(),
         )),
     }

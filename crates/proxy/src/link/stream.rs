@@ -1,0 +1,121 @@
+//! What a connection to a server is made of: a socket of the network or of the machine, with TLS or bare.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use crate::config::Secure;
+use crate::resolve::{Addr, Known};
+
+/// A connection to a server.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    /// Over the network.
+    Tcp(TcpStream),
+    /// To a socket in the file system.
+    Unix(UnixStream),
+    /// With TLS. Boxed: what TLS has to remember is large.
+    Tls(Box<TlsStream<Bare>>),
+}
+
+/// A connection without TLS.
+#[derive(Debug)]
+pub(crate) enum Bare {
+    /// Over the network.
+    Tcp(TcpStream),
+    /// To a socket in the file system.
+    Unix(UnixStream),
+}
+
+impl Stream {
+    /// Connects to a server.
+    pub(super) async fn open(known: &Known, secure: Option<&Secure>) -> io::Result<Self> {
+        let bare = match &known.addr {
+            Addr::Tcp(addr) => {
+                let stream = TcpStream::connect(addr).await?;
+                // A request is written whole and its answer awaited: never hold it back for a fuller
+                // packet.
+                stream.set_nodelay(true)?;
+                Bare::Tcp(stream)
+            }
+            Addr::Unix(path) => Bare::Unix(UnixStream::connect(path).await?),
+        };
+        let Some(secure) = secure else {
+            return Ok(match bare {
+                Bare::Tcp(stream) => Self::Tcp(stream),
+                Bare::Unix(stream) => Self::Unix(stream),
+            });
+        };
+        let name = match &secure.server_name {
+            Some(name) => name.clone(),
+            None => ServerName::try_from(known.host.to_string()).map_err(io::Error::other)?,
+        };
+        let stream = TlsConnector::from(secure.client()).connect(name, bare).await?;
+        Ok(Self::Tls(Box::new(stream)))
+    }
+}
+
+macro_rules! each {
+    ($type:ty, $($kind:ident),+) => {
+        impl AsyncRead for $type {
+            fn poll_read(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: &mut ReadBuf<'_>,
+            ) -> Poll<io::Result<()>> {
+                match self.get_mut() {
+                    $(Self::$kind(stream) => Pin::new(stream).poll_read(cx, buf),)+
+                }
+            }
+        }
+
+        impl AsyncWrite for $type {
+            fn poll_write(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                match self.get_mut() {
+                    $(Self::$kind(stream) => Pin::new(stream).poll_write(cx, buf),)+
+                }
+            }
+
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bufs: &[io::IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                match self.get_mut() {
+                    $(Self::$kind(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),)+
+                }
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                match self {
+                    $(Self::$kind(stream) => stream.is_write_vectored(),)+
+                }
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                match self.get_mut() {
+                    $(Self::$kind(stream) => Pin::new(stream).poll_flush(cx),)+
+                }
+            }
+
+            fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                match self.get_mut() {
+                    $(Self::$kind(stream) => Pin::new(stream).poll_shutdown(cx),)+
+                }
+            }
+        }
+    };
+}
+
+each!(Stream, Tcp, Unix, Tls);
+each!(Bare, Tcp, Unix);

@@ -11,6 +11,7 @@ mod access_log;
 mod auth;
 mod balance;
 mod crowds;
+mod differential;
 mod ejection;
 mod faults;
 mod forwarding;

@@ -8,7 +8,7 @@ mod upstreams;
 pub(crate) use client::{Client, Response, get};
 pub(crate) use proxies::{Builder, Running, proxy};
 pub(crate) use tls::{Authority, Trust};
-pub(crate) use upstreams::{Conn, Upstream, auth_service, header, ok};
+pub(crate) use upstreams::{Message, Upstream, auth_service, header, ok};
 
 use std::future::Future;
 use std::time::Duration;

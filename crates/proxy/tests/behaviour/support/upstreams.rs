@@ -31,6 +31,16 @@ pub(crate) struct Conn {
     seen: Arc<Seen>,
 }
 
+/// A complete request.
+pub(crate) struct Message {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    /// The header lines as they came.
+    pub(crate) fields: Vec<String>,
+    /// The body without its framing, if it was framed at all.
+    pub(crate) body: Option<String>,
+}
+
 /// A plain good answer.
 pub(crate) fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
@@ -146,6 +156,50 @@ impl Conn {
     /// Has something counted among the requests.
     pub(crate) fn note(&self, what: &str) {
         self.seen.requests.lock().unwrap().push(what.to_owned());
+    }
+
+    /// The next request with its body, or `None` when the proxy closed the connection before it was complete.
+    pub(crate) async fn message(&mut self) -> Option<Message> {
+        let head = self.request().await?;
+        let (first, fields) = head.trim_end().split_once("\r\n").unwrap();
+        let (method, target) = first.strip_suffix(" HTTP/1.1").unwrap().split_once(' ').unwrap();
+        let body = if let Some(length) = header(&head, "content-length") {
+            assert_eq!(header(&head, "transfer-encoding"), None, "{head}");
+            let length = length.parse().unwrap();
+            let body = self.bytes(length).await;
+            Some(if body.len() < length { return None } else { body })
+        } else if header(&head, "transfer-encoding").is_some() {
+            Some(self.chunks().await?)
+        } else {
+            None
+        };
+        Some(Message {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            fields: fields.lines().map(ToOwned::to_owned).collect(),
+            body: body.map(|body| String::from_utf8(body).unwrap()),
+        })
+    }
+
+    /// A chunked body, read as strictly as can be.
+    async fn chunks(&mut self) -> Option<Vec<u8>> {
+        let mut all = Vec::new();
+        loop {
+            let mut line = Vec::new();
+            while !line.ends_with(b"\r\n") {
+                line.push(*self.bytes(1).await.first()?);
+            }
+            let size = std::str::from_utf8(&line).unwrap().trim_end();
+            let size = usize::from_str_radix(size, 16).expect("a plain chunk size");
+            let chunk = self.bytes(size + 2).await;
+            if chunk.len() < size + 2 {
+                return None;
+            }
+            all.extend_from_slice(chunk.strip_suffix(b"\r\n").expect("a chunk's end"));
+            if size == 0 {
+                return Some(all);
+            }
+        }
     }
 
     /// Exactly so many bytes of a body, or what came before the end.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::super::support::{Client, Conn, Running, Upstream, header, ok, proxy, soon};
+use super::super::support::{Client, Message, Running, Upstream, header, ok, proxy, soon};
 
 /// One request, or several in a row, and what must become of it.
 pub(super) struct Row {
@@ -126,8 +126,8 @@ async fn recorder() -> (Upstream, UnboundedReceiver<String>) {
     let up = Upstream::scripted(move |mut conn| {
         let tell = tell.clone();
         async move {
-            while let Some(text) = message(&mut conn).await {
-                let _ = tell.send(text);
+            while let Some(message) = conn.message().await {
+                let _ = tell.send(told(message));
                 conn.send(ok("")).await;
             }
         }
@@ -136,45 +136,19 @@ async fn recorder() -> (Upstream, UnboundedReceiver<String>) {
     (up, seen)
 }
 
-/// The next complete request, in the form that [`passed`] tells.
-async fn message(conn: &mut Conn) -> Option<String> {
-    let head = conn.request().await?;
-    let (first, fields) = head.trim_end().split_once("\r\n")?;
-    let mut fields: Vec<&str> = fields.lines().filter(|line| !is_ours(line)).collect();
+/// A request in the form that [`passed`] tells.
+fn told(message: Message) -> String {
+    let mut fields = message.fields;
+    fields.retain(|line| !is_ours(line));
     fields.sort_unstable();
-    let mut text = first.strip_suffix(" HTTP/1.1")?.to_owned();
+    let mut text = format!("{} {}", message.method, message.target);
     for field in fields {
         let _ = write!(text, "\n{field}");
     }
-    if let Some(length) = header(&head, "content-length") {
-        let length = length.parse().unwrap();
-        let body = conn.bytes(length).await;
-        if body.len() < length {
-            return None;
-        }
-        let _ = write!(text, "\n\n{}", String::from_utf8(body).unwrap());
-    } else if header(&head, "transfer-encoding").is_some() {
-        text.push_str("\n\n");
-        loop {
-            let mut line = Vec::new();
-            while !line.ends_with(b"\r\n") {
-                let byte = conn.bytes(1).await;
-                if byte.is_empty() {
-                    return None;
-                }
-                line.extend(byte);
-            }
-            let size = std::str::from_utf8(&line).unwrap().trim_end();
-            let size = usize::from_str_radix(size, 16).expect("a plain chunk size");
-            let chunk = conn.bytes(size + 2).await;
-            let data = String::from_utf8(chunk).unwrap();
-            text.push_str(data.strip_suffix("\r\n")?);
-            if size == 0 {
-                break;
-            }
-        }
+    if let Some(body) = message.body {
+        let _ = write!(text, "\n\n{body}");
     }
-    Some(text)
+    text
 }
 
 /// Whether the proxy sets this header in each request; `forwarding.rs` looks at those.

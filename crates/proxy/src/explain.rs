@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use crate::config::{Config, Endpoint, Member, Place, Upstream};
-use crate::route::{Action, AuthRule, Forward, OwnAnswer, Route};
+use crate::route::{
+    Action, Asked, AuthRule, Destination, Forward, OwnAnswer, RateBy, RateLimit, Route, Split,
+};
 use crate::routes::Explanation;
-use crate::target::canonical_path;
+use crate::target::{canonical_path, normal_host};
 
 /// Why a request takes the route that it takes, as text for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +21,10 @@ pub struct Report {
 /// Explains where a request for `path` at `host` goes. The path may have a query, which decides nothing.
 #[must_use]
 pub fn report(config: &Config, host: &str, path: &str) -> Report {
-    let asked = path.split('?').next().unwrap_or_default();
+    let (asked, query) = match path.split_once('?') {
+        Some((asked, query)) => (asked, Some(query)),
+        None => (path, None),
+    };
     let path = match canonical_path(asked) {
         Ok(path) => path,
         Err(refused) => {
@@ -54,12 +59,23 @@ pub fn report(config: &Config, host: &str, path: &str) -> Report {
         let body =
             route.max_body.map_or("any length".to_owned(), |most| format!("at most {most} bytes"));
         line("body", &format!("of the request: {body}"));
-        if route.rate_limit.is_some() {
-            line("rate", "limited: 429 beyond it");
+        if let Some(limit) = &route.rate_limit {
+            line("rate", &rate_words(limit));
+        }
+        if let Action::Answer(OwnAnswer::Redirect(redirect)) = &route.action {
+            let host = normal_host(host);
+            let asked = Asked { scheme: "http", host: &host, path: &path, query };
+            let location = redirect.location(&asked);
+            let place =
+                location.as_ref().and_then(|place| place.to_str().ok()).unwrap_or("nowhere");
+            line("redirect", &format!("{} to {place}", redirect.status.as_u16()));
         }
         if let Some(forward) = route.forward() {
-            if forward.path.is_some() {
-                line("rewrite", "the server gets another path");
+            if let Some(rewrite) = &forward.path {
+                line("rewrite", &format!("the server gets {}", rewrite.path(&path)));
+            }
+            if let Destination::Split(split) = &forward.to {
+                line("split", &split_words(config, split));
             }
             for upstream in forward.to.upstreams() {
                 let Some(upstream) = config.upstreams.get(upstream) else { continue };
@@ -119,6 +135,24 @@ fn auth_words(config: &Config, route: &Route) -> String {
     }
 }
 
+fn rate_words(limit: &RateLimit) -> String {
+    let whom = match &limit.by {
+        RateBy::Client => "each client".to_owned(),
+        RateBy::Route => "all together".to_owned(),
+        RateBy::Header(name) => format!("each value of {name}"),
+    };
+    format!("{whom} one request every {:?}; 429 beyond the burst", limit.pace.interval())
+}
+
+fn split_words(config: &Config, split: &Split) -> String {
+    let name = |upstream: usize| config.upstreams.get(upstream).map_or("", |it| &*it.name);
+    let shares: Vec<String> = split
+        .weights()
+        .map(|(upstream, weight)| format!("{weight} to {}", name(upstream)))
+        .collect();
+    format!("of {} requests {}", split.total(), shares.join(", "))
+}
+
 fn servers(upstream: &Upstream) -> String {
     let label = |member: &Member| match &member.at {
         Place::Net(Endpoint { host, port }) if host.contains(':') => format!("[{host}]:{port}"),
@@ -157,7 +191,20 @@ routes = [
 ]
 [[hosts]]
 names = ["*"]
-routes = [{ path = "/hello", upstream = "sessions", auth = "optional" }]
+[[hosts.routes]]
+path = "/hello"
+upstream = "sessions"
+auth = "optional"
+[[hosts.routes]]
+path = "/api/*"
+upstream = [{ name = "chat", weight = 9 }, { name = "sessions", weight = 1 }]
+strip_prefix = "/api"
+rate_limit = { requests = 100, per = "1m" }
+auth = "none"
+[[hosts.routes]]
+path = "/old/*"
+redirect = { to = "https://{host}/new{rest}{query}" }
+auth = "none"
 "#;
 
     fn told(host: &str, path: &str) -> String {
@@ -185,9 +232,24 @@ routes = [{ path = "/hello", upstream = "sessions", auth = "optional" }]
     }
 
     #[test]
+    fn what_a_route_makes_of_a_request_is_told() {
+        let text = told("localhost:8080", "/api/a?b");
+        for line in [
+            "localhost:8080 /api/a -> chat or sessions\n",
+            "  rewrite   the server gets /a\n",
+            "  split     of 10 requests 9 to chat, 1 to sessions\n",
+            "  rate      each client one request every 600ms; 429 beyond the burst\n",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+        let text = told("Localhost:8080", "/old/a?b");
+        assert!(text.contains("  redirect  308 to https://localhost/new/a?b\n"), "{text}");
+    }
+
+    #[test]
     fn what_finds_no_route_says_why() {
         let text = told("localhost", "/chat");
-        assert!(text.contains("404: none of the 1 routes of \"*\" fits"), "{text}");
+        assert!(text.contains("404: none of the 3 routes of \"*\" fits"), "{text}");
         let text = told("a.example.org", "/a%2fb");
         assert!(text.contains("refused with 400"), "{text}");
         let text = told("localhost", "/hello/");

@@ -23,7 +23,7 @@ const PARTS: usize = 16;
 pub(crate) struct Limiter {
     pub(crate) limit: RateLimit,
     /// The route it belongs to: a reload that changes neither route nor limit keeps the counts.
-    of: (Arc<str>, Arc<str>),
+    of: (Box<str>, Arc<str>),
     started: Instant,
     secret: RandomState,
     /// Who to the time until which all is paid for.
@@ -40,14 +40,14 @@ pub(crate) enum Who<'a> {
 }
 
 impl Limiter {
-    fn new(route: &Route, limit: &RateLimit) -> Self {
+    fn new(host: &str, route: &Route, limit: &RateLimit) -> Self {
         let parts = match limit.by {
             RateBy::Route => 1,
             _ => PARTS.min(limit.clients.max(1)),
         };
         Self {
             limit: limit.clone(),
-            of: (route.host.clone(), route.path.clone()),
+            of: (host.into(), route.path.clone()),
             started: Instant::now(),
             secret: RandomState::new(),
             parts: (0..parts).map(|_| Mutex::new(LruCache::unbounded())).collect(),
@@ -59,10 +59,12 @@ impl Limiter {
     pub(crate) fn all(config: &Config, before: &[Option<Arc<Self>>]) -> Vec<Option<Arc<Self>>> {
         let limiter = |route: &Route| {
             let limit = route.rate_limit.as_ref()?;
-            let kept = before.iter().flatten().find(|old| {
-                old.limit == *limit && old.of.0 == route.host && old.of.1 == route.path
-            });
-            Some(kept.cloned().unwrap_or_else(|| Arc::new(Self::new(route, limit))))
+            let host = config.routes.host_of(route);
+            let kept = before
+                .iter()
+                .flatten()
+                .find(|old| old.limit == *limit && *old.of.0 == *host && old.of.1 == route.path);
+            Some(kept.cloned().unwrap_or_else(|| Arc::new(Self::new(host, route, limit))))
         };
         config.routes.iter().map(limiter).collect()
     }

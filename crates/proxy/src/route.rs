@@ -44,8 +44,6 @@ pub enum AuthRule {
 pub struct Route {
     /// Position among all routes of the configuration, for counters.
     pub index: usize,
-    /// The first name of its host.
-    pub host: Arc<str>,
     /// The path as configured: `/hello` (exact) or `/chat/*` (prefix).
     pub path: Arc<str>,
     /// What becomes of a request.
@@ -104,7 +102,11 @@ impl Destination {
     pub fn upstreams(&self) -> Vec<usize> {
         match self {
             Self::One(upstream) => vec![*upstream],
-            Self::Split(split) => split.upstreams().collect(),
+            Self::Split(split) => split
+                .weights()
+                .filter(|(_, weight)| *weight > 0)
+                .map(|(upstream, _)| upstream)
+                .collect(),
         }
     }
 }

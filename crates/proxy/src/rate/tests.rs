@@ -9,7 +9,7 @@ fn limiter(by: RateBy, requests: u32, burst: u32, clients: usize) -> Limiter {
     );
     let config = config.unwrap().config;
     let pace = Pace::new(requests, Duration::from_secs(60), burst);
-    Limiter::new(config.routes.iter().next().unwrap(), &RateLimit { pace, by, clients })
+    Limiter::new("a", config.routes.iter().next().unwrap(), &RateLimit { pace, by, clients })
 }
 
 fn address(text: &str) -> Who<'static> {

@@ -47,6 +47,12 @@ impl Pace {
         Self { interval, ahead: interval.saturating_mul(u64::from(burst.max(1) - 1)) }
     }
 
+    /// The time that one takes.
+    #[must_use]
+    pub fn interval(self) -> Duration {
+        Duration::from_nanos(self.interval)
+    }
+
     /// Whether one more may happen at `now`, after what `paid` stands for (0: nothing yet). Both are
     /// nanoseconds since the same moment.
     ///

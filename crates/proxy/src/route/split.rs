@@ -39,12 +39,17 @@ impl Split {
         share.or(self.shares.last()).map_or(0, |share| share.upstream)
     }
 
-    /// The upstreams that get requests.
-    pub fn upstreams(&self) -> impl Iterator<Item = usize> {
+    /// All weights together.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The upstreams with their weights.
+    pub fn weights(&self) -> impl Iterator<Item = (usize, u64)> {
         let mut before = 0;
-        self.shares.iter().filter_map(move |share| {
-            let weight = share.end - std::mem::replace(&mut before, share.end);
-            (weight > 0).then_some(share.upstream)
+        self.shares.iter().map(move |share| {
+            (share.upstream, share.end - std::mem::replace(&mut before, share.end))
         })
     }
 }
@@ -59,7 +64,8 @@ mod tests {
     fn an_upstream_without_weight_gets_nothing() {
         let split = Split::new(&[(5, 0), (7, 3), (9, 0)], None).unwrap();
         assert!([0, 1, u64::MAX / 2, u64::MAX].into_iter().all(|point| split.at(point) == 7));
-        assert_eq!(split.upstreams().collect::<Vec<_>>(), [7]);
+        assert_eq!(split.weights().collect::<Vec<_>>(), [(5, 0), (7, 3), (9, 0)]);
+        assert_eq!(split.total(), 3);
         assert_eq!(Split::new(&[(5, 0)], None), None);
         assert_eq!(Split::new(&[], None), None);
     }

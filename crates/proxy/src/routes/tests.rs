@@ -15,7 +15,6 @@ fn route(path: &str) -> Route {
     };
     Route {
         index: 0,
-        host: "h".into(),
         path: path.into(),
         action: Action::Forward(forward),
         auth: AuthRule::None,
@@ -197,6 +196,32 @@ proptest! {
                 }
             }
             prop_assert_eq!(found(&routes, &host, &path), model(&hosts, &host, &path));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+    #[test]
+    fn the_table_agrees_with_the_rules_among_10000_routes(
+        paths in some_routes(),
+        asked in proptest::collection::vec(some_path(), 20),
+    ) {
+        let mut all = paths;
+        all.extend((0..10_000).map(|n| match n % 3 {
+            0 => format!("/c{}/{n}", n % 7),
+            1 => format!("/c{}/{n}/*", n % 7),
+            _ => format!("/a/c{n}/b/*"),
+        }));
+        let hosts = vec![("*".to_owned(), all)];
+        let mut routes = Routes::default();
+        let id = routes.add_host();
+        routes.name_host(id, "*").expect("the first");
+        for path in &hosts[0].1 {
+            routes.add_route(id, route(path)).expect("paths differ");
+        }
+        for path in asked.iter().map(String::as_str).chain(["/c1/1", "/c1/1/x", "/a/c2/b", "/a/c2"]) {
+            prop_assert_eq!(found(&routes, "a.test", path), model(&hosts, "a.test", path), "{}", path);
         }
     }
 }

@@ -97,6 +97,24 @@ async fn a_header_or_the_whole_route_may_be_what_is_counted() {
 }
 
 #[tokio::test]
+async fn every_spelling_of_a_path_counts_as_one() {
+    let up = Upstream::replying(ok("in")).await;
+    let running = proxy()
+        .to(&up)
+        .route("/login", "main", "rate_limit = { requests = 2, per = \"1d\" }")
+        .start();
+    for (path, status) in [
+        ("/login", 200),
+        ("/%6Cogin", 200),
+        ("/login/", 429),
+        ("/lo%67in?x", 429),
+        ("http://other.test/login", 429),
+    ] {
+        assert_eq!(get(running.addr, path, "").await.status, status, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_too_much_never_reaches_the_auth_service() {
     let (service, up) = (auth_service().await, Upstream::replying(ok("in")).await);
     let running = proxy()

@@ -127,6 +127,33 @@ async fn the_auth_service_and_the_login_page_see_what_was_asked_for() {
 }
 
 #[tokio::test]
+async fn a_web_socket_goes_the_rewritten_way_too() {
+    let up = Upstream::scripted(|mut conn| async move {
+        conn.request().await;
+        conn.send(
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+        )
+        .await;
+        let bytes = conn.bytes(4).await;
+        conn.send(bytes).await;
+    })
+    .await;
+    let running = proxy()
+        .upstream("main", &[up.addr], "")
+        .route("/api/*", "main", "strip_prefix = \"/api\"\nresponse_headers.set = { x-a = \"b\" }")
+        .start();
+    let mut client = Client::to(running.addr).await;
+    client
+        .send("GET /api/ws?a HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+        .await;
+    let head = client.head().await;
+    assert_eq!((head.status, head.header("x-a")), (101, Some("b")));
+    client.send("ping").await;
+    assert_eq!(client.exactly(4).await, b"ping");
+    assert!(up.request().starts_with("GET /ws?a HTTP/1.1\r\n"), "{}", up.request());
+}
+
+#[tokio::test]
 async fn a_target_that_gets_too_long_is_414_and_goes_nowhere() {
     let up = Upstream::replying(ok("in")).await;
     let running = proxy()

@@ -1,7 +1,5 @@
 //! Hosts and their routes.
 
-use std::sync::Arc;
-
 use toml::Spanned;
 
 use super::{Around, Builder};
@@ -27,12 +25,8 @@ impl Builder<'_> {
                 "name at least one host, or \"*\" for every host",
             );
         }
-        let mut first: Arc<str> = "".into();
         for text in section.names.into_inner() {
             let Some(name) = self.read(&text, values::host_pattern) else { continue };
-            if first.is_empty() {
-                first = name.as_str().into();
-            }
             if routes.name_host(host, &name).is_err() {
                 let problem = format!("the host \"{name}\" is named twice");
                 self.error(text.span(), problem, "put all its routes under one [[hosts]]");
@@ -48,7 +42,7 @@ impl Builder<'_> {
         let mut seen: Vec<(String, usize)> = Vec::new();
         for written in section.routes {
             let path_at = written.get_ref().path.span();
-            let Some(route) = self.route(written.into_inner(), &first, around, reference) else {
+            let Some(route) = self.route(written.into_inner(), around, reference) else {
                 continue;
             };
             if routes.add_route(host, route.clone()).is_err() {

@@ -1,7 +1,6 @@
 //! What one route says.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use http::{HeaderName, StatusCode};
 use toml::Spanned;
@@ -25,7 +24,6 @@ impl Builder<'_> {
     pub(super) fn route(
         &mut self,
         mut section: RouteSection,
-        host: &Arc<str>,
         around: Around<'_>,
         reference: &mut impl FnMut(&Text, &mut Self) -> usize,
     ) -> Option<Route> {
@@ -54,7 +52,6 @@ impl Builder<'_> {
         )?;
         Some(Route {
             index: 0,
-            host: host.clone(),
             path: path?.into(),
             action,
             auth: rule,

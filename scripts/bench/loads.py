@@ -113,21 +113,21 @@ ASKS = {
 def idle(program, count, kind):
     """Memory of the door for each of many connections on which nothing happens, in KiB."""
     async def measure():
-        await _open(program.port, 20, kind)
+        await open_streams(program.port, 20, kind)
         before = program.memory_kib()
         # Kept in a variable: the streams end when their writers are collected.
-        streams = await _open(program.port, count, kind)
+        streams = await open_streams(program.port, count, kind)
         await asyncio.sleep(2)
         after = program.memory_kib()
-        for writer in streams:
+        for _, writer in streams:
             writer.transport.abort()
         return (after - before) / count
 
     return {"kib": asyncio.run(measure())}
 
 
-async def _open(port, count, kind):
-    """Opens connections and waits for the first word on each."""
+async def open_streams(port, count, kind):
+    """Opens connections and waits for the first word on each: their readers and writers."""
     gate = asyncio.Semaphore(64)
 
     async def one():
@@ -135,7 +135,7 @@ async def _open(port, count, kind):
             reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=8192)
             writer.write(ASKS[kind].encode())
             await asyncio.wait_for(reader.readuntil(b"hello"), 30)
-            return writer
+            return reader, writer
 
     return await asyncio.gather(*(one() for _ in range(count)))
 

@@ -117,7 +117,8 @@ def idle(program, count, kind):
         before = program.memory_kib()
         # Kept in a variable: the streams end when their writers are collected.
         streams = await open_streams(program.port, count, kind)
-        await asyncio.sleep(2)
+        # What has been idle for some seconds.
+        await asyncio.sleep(6)
         after = program.memory_kib()
         for _, writer in streams:
             writer.transport.abort()

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 /// Time between two sweeps.
 pub(crate) const TICK: Duration = Duration::from_millis(50);
 const TICK_MS: u64 = 50;
+/// A connection that is idle for so long is parked.
+const QUIET_MS: u64 = 1_000;
 /// No deadline.
 const NEVER: u64 = u64::MAX;
 
@@ -63,6 +65,9 @@ pub(crate) enum Phase {
 pub(crate) struct Watch {
     due: Cell<u64>,
     phase: Cell<Phase>,
+    /// When an idle connection is to be parked, and whether it was woken for that.
+    park: Cell<u64>,
+    nudged: Cell<bool>,
     task: RefCell<Option<Waker>>,
     place: Cell<usize>,
     turns: Cell<u32>,
@@ -108,7 +113,17 @@ impl Watch {
     /// Starts another wait.
     pub(crate) fn enter(&self, phase: Phase, limit_ms: u64) {
         self.phase.set(phase);
+        self.park.set(match phase {
+            Phase::Idle => now_ms() + QUIET_MS,
+            Phase::Head | Phase::Busy => NEVER,
+        });
+        self.nudged.set(false);
         self.due_in(limit_ms);
+    }
+
+    /// Whether the connection has been idle for a while.
+    pub(crate) fn is_quiet(&self) -> bool {
+        now_ms() >= self.park.get()
     }
 
     /// How far the worker is with ending.
@@ -160,6 +175,8 @@ impl Watches {
         let watch = Rc::new(Watch {
             due: Cell::new(NEVER),
             phase: Cell::new(Phase::Head),
+            park: Cell::new(NEVER),
+            nudged: Cell::new(false),
             task: RefCell::new(None),
             place: Cell::new(open.len()),
             turns: Cell::new(0),
@@ -191,7 +208,8 @@ impl Watches {
     pub(crate) fn sweep(&self) {
         NOW.set(clock());
         for watch in &*self.open.borrow() {
-            if watch.expired() {
+            let park = watch.is_quiet() && !watch.nudged.replace(true);
+            if park || watch.expired() {
                 watch.wake();
             }
         }

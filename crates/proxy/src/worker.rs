@@ -5,53 +5,44 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::future::{Either, ready};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use service::Shutdown;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use crate::config;
 use crate::error::RequestIds;
-use crate::forward::{self, Visit};
+use crate::forward::Visit;
 use crate::front::crowd::Guest;
 use crate::front::door::Door;
 use crate::front::stream::Stream;
 use crate::front::tls::Secure;
-use crate::guard::{OutOfStep, Reason};
 use crate::headers::Client;
-use crate::log::{AccessLog, Books, Format, Record};
+use crate::log::{AccessLog, Books, Format};
 use crate::plan::Plan;
 use crate::server::Opened;
 use crate::site::Site;
 use crate::stats::Stats;
-use crate::watch::{Drain, Phase, TICK, Watches, millis};
+use crate::watch::{Drain, TICK, Watches, millis};
 
 mod arrivals;
+mod h1;
 mod orders;
 mod wire;
 
 use arrivals::TOO_MANY;
+use h1::linger;
 use orders::Accepting;
 pub(crate) use orders::Order;
-use wire::{Socket, Wire, join};
 
 /// How long live streams and tunnels may go on when the proxy goes down.
 const LIVE_GRACE: Duration = Duration::from_millis(200);
-/// What a client may still send after our side of its connection is closed, and for how long: closing
-/// both sides at once would tear down the last answer before it is read (RFC 9112 §9.6).
-const LINGER_TIME: Duration = Duration::from_secs(1);
-const LINGER_BYTES: usize = 256 * 1024;
+
 /// What a worker holds.
 pub(crate) struct Worker {
     number: usize,
@@ -214,87 +205,6 @@ impl Worker {
         self.books.stats.connections.sub(1);
     }
 
-    async fn serve(&self, stream: Stream, visit: &Rc<Visit>) {
-        let watch = &visit.watch;
-        let header_ms = self.limits.get().header_ms;
-        let wire = Wire::new(stream);
-        let socket = Socket::new(wire.clone(), watch.clone(), header_ms);
-        let handle = service_fn(|request| {
-            if wire.claim() {
-                Either::Left(Box::pin(forward::handle(visit.clone(), request)))
-            } else {
-                Either::Right(ready(Err(OutOfStep)))
-            }
-        });
-        // Deadlines are the watch's business, so hyper needs no timer. And it need not look for a client
-        // that leaves while its request is under way, which it does by reading ahead, at the price of a
-        // new buffer for each request: `Wire::hung_up` sees that without reading.
-        let mut connection = http1::Builder::new()
-            .max_buf_size(self.limits.get().head_bytes)
-            .header_read_timeout(None)
-            .half_close(true)
-            .serve_connection(TokioIo::new(socket), handle);
-        let mut told = false;
-        let ended = std::future::poll_fn(|cx| {
-            watch.set_task(cx.waker());
-            watch.next_turn();
-            let last = match watch.drain() {
-                Drain::No => false,
-                // A request may be on its way: it is served, and told that it was the last one.
-                Drain::Patient => watch.phase() == Phase::Busy,
-                Drain::Requests | Drain::Live => true,
-            };
-            if !told && last {
-                told = true;
-                Pin::new(&mut connection).graceful_shutdown();
-            }
-            match connection.poll_without_shutdown(cx) {
-                Poll::Ready(ended) => Poll::Ready(Some(ended)),
-                // Whoever had this deadline did nothing about it: the client is the one who is late.
-                Poll::Pending if watch.expired() => Poll::Ready(None),
-                Poll::Pending if watch.phase() == Phase::Busy && wire.hung_up(cx) => {
-                    Poll::Ready(None)
-                }
-                Poll::Pending => Poll::Pending,
-            }
-        })
-        .await;
-        match ended {
-            None => {}
-            Some(Ok(())) => {
-                let early = connection.into_parts().read_buf;
-                let Some(wire) = Rc::into_inner(wire) else { return };
-                let (stream, held) = wire.into_parts();
-                let early = join(early, held);
-                let tunnel = visit.tunnel.borrow_mut().take();
-                // Boxed, so that the thousands of connections that do neither needn't have the space.
-                match tunnel {
-                    Some(tunnel) => Box::pin(tunnel.run(stream, early, watch)).await,
-                    None => Box::pin(linger(stream)).await,
-                }
-            }
-            Some(Err(error)) => {
-                if error.is_parse() {
-                    // hyper has answered this one by itself.
-                    let status = if error.is_parse_too_large() { 431 } else { 400 };
-                    let class = wire.refused().map_or("malformed_request", Reason::class);
-                    Record::malformed(
-                        &self.books,
-                        watch,
-                        visit.client.address(),
-                        self.ids.next(),
-                        (status, class),
-                    );
-                    drop(connection);
-                    if let Some(wire) = Rc::into_inner(wire) {
-                        Box::pin(linger(wire.stream.into_inner())).await;
-                    }
-                }
-                tracing::debug!(peer = %visit.peer, error = %crate::error::causes(&error), "connection ended");
-            }
-        }
-    }
-
     async fn keep_house(self: Rc<Self>) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -338,22 +248,4 @@ impl Worker {
             tracing::warn!(open, "drain time is over: cutting open connections");
         }
     }
-}
-
-/// Closes our side, and reads what the client is still sending.
-async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
-    let read = async {
-        if stream.shutdown().await.is_err() {
-            return;
-        }
-        let mut scrap = [0; 4096];
-        let mut left = LINGER_BYTES;
-        while let Ok(read @ 1..) = stream.read(&mut scrap).await {
-            match left.checked_sub(read) {
-                Some(rest) => left = rest,
-                None => return,
-            }
-        }
-    };
-    let _ = tokio::time::timeout(LINGER_TIME, read).await;
 }

@@ -23,6 +23,8 @@ pub(super) struct Wire {
     pub(super) inlet: RefCell<Inlet>,
     /// The next request is already there: nothing can be seen behind it.
     ahead: Cell<bool>,
+    /// The client doesn't take what hyper wants to write.
+    stuck: Cell<bool>,
 }
 
 impl Wire {
@@ -32,6 +34,7 @@ impl Wire {
             peeked: RefCell::default(),
             inlet: RefCell::default(),
             ahead: Cell::new(false),
+            stuck: Cell::new(false),
         })
     }
 
@@ -43,6 +46,28 @@ impl Wire {
     /// Why the guard let nothing more in.
     pub(super) fn refused(&self) -> Option<Reason> {
         self.inlet.borrow().refused()
+    }
+
+    /// Whether nothing is held back on either way, so that nothing is lost with the parser.
+    pub(super) fn is_quiet(&self) -> bool {
+        let held = match &*self.stream.borrow() {
+            Stream::Plain(_) => false,
+            Stream::Tls(stream) => stream.get_ref().1.wants_write(),
+        };
+        !held
+            && !self.stuck.get()
+            && !self.inlet.borrow().has_more()
+            && self.peeked.borrow().is_empty()
+    }
+
+    /// Whether something has come, if only the end.
+    pub(super) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let stream = self.stream.borrow();
+        let socket = match &*stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => stream.get_ref().0,
+        };
+        socket.poll_read_ready(cx).map(drop)
     }
 
     /// Whether the client has closed its side while it is owed an answer.
@@ -159,7 +184,9 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.wire.stream.borrow_mut()).poll_write(cx, buf)
+        let polled = Pin::new(&mut *self.wire.stream.borrow_mut()).poll_write(cx, buf);
+        self.wire.stuck.set(polled.is_pending());
+        polled
     }
 
     fn poll_write_vectored(
@@ -167,7 +194,9 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.wire.stream.borrow_mut()).poll_write_vectored(cx, bufs)
+        let polled = Pin::new(&mut *self.wire.stream.borrow_mut()).poll_write_vectored(cx, bufs);
+        self.wire.stuck.set(polled.is_pending());
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {

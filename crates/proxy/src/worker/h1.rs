@@ -1,0 +1,175 @@
+//! A client's connection that speaks HTTP/1.
+//!
+//! hyper's parser, its buffers and what it knows of a connection are a good twenty KiB. A connection that is
+//! idle has none of it: after a second of silence they are [parked](Turn::Park), and the next byte makes them
+//! anew. What remains is the socket and its deadline.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{Either, ready};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use super::Worker;
+use super::wire::{Socket, Wire, join};
+use crate::forward::{self, Visit};
+use crate::front::stream::Stream;
+use crate::guard::{OutOfStep, Reason};
+use crate::log::Record;
+use crate::watch::{Drain, Phase, Watch};
+
+/// What a client may still send after our side of its connection is closed, and for how long: closing
+/// both sides at once would tear down the last answer before it is read (RFC 9112 §9.6).
+const LINGER_TIME: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 256 * 1024;
+
+/// How far a connection is.
+enum Turn {
+    /// It is idle: no parser is needed until something comes.
+    Park,
+    /// The parser has ended, or handed over to a tunnel.
+    Ended(Bytes),
+    /// What came is no request. hyper has answered it by itself.
+    Malformed(u16),
+    /// It broke, or the client was too late, or has left.
+    Gone,
+}
+
+impl Worker {
+    /// Serves the requests of a connection to its end, and the tunnel that one may become.
+    pub(super) async fn serve(&self, stream: Stream, visit: &Rc<Visit>) {
+        let watch = &visit.watch;
+        let wire = Wire::new(stream);
+        let turn = loop {
+            // Boxed, and gone while the connection is parked.
+            let turn = Box::pin(self.requests(&wire, visit)).await;
+            if !matches!(turn, Turn::Park) {
+                break turn;
+            }
+            match parked(&wire, watch).await {
+                Drain::No if watch.expired() => break Turn::Gone,
+                Drain::No => {}
+                _ => break Turn::Ended(Bytes::new()),
+            }
+        };
+        let Some(wire) = Rc::into_inner(wire) else { return };
+        match turn {
+            Turn::Park | Turn::Gone => {}
+            Turn::Ended(early) => {
+                let (stream, held) = wire.into_parts();
+                let early = join(early, held);
+                let tunnel = visit.tunnel.borrow_mut().take();
+                // Boxed, so that the thousands of connections that do neither needn't have the space.
+                match tunnel {
+                    Some(tunnel) => Box::pin(tunnel.run(stream, early, watch)).await,
+                    None => Box::pin(linger(stream)).await,
+                }
+            }
+            Turn::Malformed(status) => {
+                let class = wire.refused().map_or("malformed_request", Reason::class);
+                let (client, id) = (visit.client.address(), self.ids.next());
+                Record::malformed(&self.books, watch, client, id, (status, class));
+                Box::pin(linger(wire.stream.into_inner())).await;
+            }
+        }
+    }
+
+    async fn requests(&self, wire: &Rc<Wire>, visit: &Rc<Visit>) -> Turn {
+        let watch = &visit.watch;
+        let limits = self.limits.get();
+        let socket = Socket::new(wire.clone(), watch.clone(), limits.header_ms);
+        let handle = service_fn(|request| {
+            if wire.claim() {
+                Either::Left(Box::pin(forward::handle(visit.clone(), request)))
+            } else {
+                Either::Right(ready(Err(OutOfStep)))
+            }
+        });
+        // Deadlines are the watch's business, so hyper needs no timer. And it need not look for a client
+        // that leaves while its request is under way, which it does by reading ahead, at the price of a
+        // new buffer for each request: `Wire::hung_up` sees that without reading.
+        let mut connection = http1::Builder::new()
+            .max_buf_size(limits.head_bytes)
+            .header_read_timeout(None)
+            .half_close(true)
+            .serve_connection(TokioIo::new(socket), handle);
+        let mut told = false;
+        let ended = std::future::poll_fn(|cx| {
+            watch.set_task(cx.waker());
+            watch.next_turn();
+            let last = match watch.drain() {
+                Drain::No => false,
+                // A request may be on its way: it is served, and told that it was the last one.
+                Drain::Patient => watch.phase() == Phase::Busy,
+                Drain::Requests | Drain::Live => true,
+            };
+            if !told && last {
+                told = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            match connection.poll_without_shutdown(cx) {
+                Poll::Ready(Ok(())) => Poll::Ready(Ok(None)),
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                // Whoever had this deadline did nothing about it: the client is the one who is late.
+                Poll::Pending if watch.expired() => Poll::Ready(Ok(Some(Turn::Gone))),
+                Poll::Pending if watch.phase() == Phase::Busy && wire.hung_up(cx) => {
+                    Poll::Ready(Ok(Some(Turn::Gone)))
+                }
+                Poll::Pending if watch.is_quiet() && wire.is_quiet() => {
+                    Poll::Ready(Ok(Some(Turn::Park)))
+                }
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await;
+        match ended {
+            Ok(Some(turn)) => turn,
+            Ok(None) => Turn::Ended(connection.into_parts().read_buf),
+            Err(error) => {
+                tracing::debug!(peer = %visit.peer, error = %crate::error::causes(&error), "connection ended");
+                match error.is_parse() {
+                    true if error.is_parse_too_large() => Turn::Malformed(431),
+                    true => Turn::Malformed(400),
+                    false => Turn::Gone,
+                }
+            }
+        }
+    }
+}
+
+/// Waits until something comes, the deadline is over, or the worker ends.
+async fn parked(wire: &Wire, watch: &Watch) -> Drain {
+    std::future::poll_fn(|cx: &mut Context<'_>| {
+        watch.set_task(cx.waker());
+        let drain = watch.drain();
+        if drain != Drain::No || watch.expired() || wire.poll_ready(cx).is_ready() {
+            return Poll::Ready(drain);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Closes our side, and reads what the client is still sending.
+pub(super) async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let read = async {
+        if stream.shutdown().await.is_err() {
+            return;
+        }
+        let mut scrap = [0; 4096];
+        let mut left = LINGER_BYTES;
+        while let Ok(read @ 1..) = stream.read(&mut scrap).await {
+            match left.checked_sub(read) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LINGER_TIME, read).await;
+}

@@ -50,6 +50,8 @@ pub(crate) struct Stats {
     statuses: Statuses,
     /// Open client connections.
     pub(crate) connections: Counter,
+    /// Those of them that are idle, and hold nothing but their socket.
+    pub(crate) parked: Counter,
     /// Connections accepted.
     pub(crate) accepted: Counter,
     /// Connections closed at once because there are too many.

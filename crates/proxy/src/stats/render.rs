@@ -33,8 +33,11 @@ pub(crate) fn render(workers: &[Arc<Stats>], plan: &Plan, reloads: &Reloads) -> 
         let _ = writeln!(text, "proxy_failures_total{{class=\"{class}\"}} {count}");
     }
     type Pick = fn(&Stats) -> &Counter;
-    let simple: [(&str, &str, &str, Pick); 10] = [
+    let simple: [(&str, &str, &str, Pick); 11] = [
         ("proxy_connections", "gauge", "Open client connections.", |stats| &stats.connections),
+        ("proxy_connections_parked", "gauge", "Those that have been idle for a second.", |stats| {
+            &stats.parked
+        }),
         ("proxy_tunnels", "gauge", "Open WebSocket tunnels.", |stats| &stats.tunnels),
         ("proxy_connections_total", "counter", "Accepted client connections.", |stats| {
             &stats.accepted

@@ -52,7 +52,10 @@ impl Worker {
             if !matches!(turn, Turn::Park) {
                 break turn;
             }
-            match parked(&wire, watch).await {
+            self.books.stats.parked.add(1);
+            let drain = parked(&wire, watch).await;
+            self.books.stats.parked.sub(1);
+            match drain {
                 Drain::No if watch.expired() => break Turn::Gone,
                 Drain::No => {}
                 _ => break Turn::Ended(Bytes::new()),

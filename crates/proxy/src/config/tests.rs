@@ -1,9 +1,8 @@
-use std::collections::BTreeSet;
-
 use super::*;
 use crate::route::{AuthRule, Patience};
 
 mod listen;
+mod reference;
 
 fn parse(text: &str) -> Result<Loaded, ConfigError> {
     Config::parse_with(text, "proxy.conf", &|_| None)
@@ -568,49 +567,6 @@ fn the_commented_keys_of_the_committed_file_are_the_defaults() {
         format!("{:?}{:?}{:?}{:?}", config.server, config.tls, config.auth, config.upstreams)
     };
     assert_eq!(debug(&uncommented), debug(COMMITTED));
-}
-
-/// The keys that the parser knows in a section, as it lists them itself.
-fn keys_of(section: &str) -> BTreeSet<String> {
-    let error = toml::from_str::<File>(section).map(|_| ()).unwrap_err();
-    let (_, list) = error.message().split_once(", expected").unwrap_or_else(|| {
-        panic!("{error}");
-    });
-    list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
-}
-
-#[test]
-fn every_key_is_in_the_reference_and_the_reference_has_no_other() {
-    let reference = include_str!("../../../../docs/proxy-conf.md");
-    let mut known = BTreeSet::new();
-    for section in [
-        "[server]\nzz = 1",
-        "[server]\nlisten = [{ zz = 1 }]",
-        "[tls]\nzz = 1",
-        "[[tls.certificates]]\nzz = 1",
-        "[auth]\nzz = 1",
-        "[tracing]\nzz = 1",
-        "[upstreams.a]\nzz = 1",
-        "[upstreams.a]\nservers = [{ zz = 1 }]",
-        "[upstreams.a]\nservers = []\nhealth = { zz = 1 }",
-        "[upstreams.a]\nservers = []\ntls = { zz = 1 }",
-        "[upstreams.a]\nservers = []\neject = { zz = 1 }",
-        "[[hosts]]\nzz = 1",
-        "[[hosts]]\nnames = []\nroutes = [{ zz = 1 }]",
-        "[[hosts]]\nnames = []\nroutes = [{ path = \"/\", redirect = { zz = 1 } }]",
-        "[[hosts]]\nnames = []\nroutes = [{ path = \"/\", respond = { zz = 1 } }]",
-        "[[hosts]]\nnames = []\nroutes = [{ path = \"/\", request_headers = { zz = 1 } }]",
-        "[[hosts]]\nnames = []\nroutes = [{ path = \"/\", rate_limit = { zz = 1 } }]",
-        "[[hosts]]\nnames = []\nroutes = [{ path = \"/\", upstream = [{ zz = 1 }] }]",
-    ] {
-        known.extend(keys_of(section));
-    }
-    let documented: BTreeSet<String> = reference
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-        .map(str::to_owned)
-        .collect();
-    assert_eq!(known, documented);
 }
 
 #[test]

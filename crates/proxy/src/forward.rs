@@ -19,7 +19,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue, SET_COOKIE};
+use http::header::{
+    CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue, SET_COOKIE, UPGRADE,
+};
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -303,7 +305,8 @@ async fn send(
     let repeatable = upload.is_none() && idempotent;
     let Way { upstream, key, max_body, response_ms, .. } = *way;
     upstream.retries.earn();
-    let mut tried = Tried::new(key);
+    let upgrades = request.as_ref().is_some_and(|request| request.headers().contains_key(UPGRADE));
+    let mut tried = Tried::new(key).exclusive(upgrades);
     let mut repeated = false;
     loop {
         // Waits for a connection have limits of their own.

@@ -10,8 +10,8 @@ use http::header::{CONNECTION, HOST, HeaderValue, USER_AGENT};
 use http::{Request, Uri};
 
 use crate::body::RequestBody;
-use crate::config::{Health, Secure};
-use crate::link::{Link, SendError};
+use crate::config::Health;
+use crate::link::{Link, Manner, SendError};
 use crate::pool::own_host;
 use crate::resolve::{Addr, Directory, Known};
 
@@ -22,7 +22,7 @@ const WHILE_SICK: Duration = Duration::from_millis(500);
 pub(crate) async fn watch(
     upstream: Arc<str>,
     check: Health,
-    secure: Option<Secure>,
+    manner: Manner,
     directory: Arc<Directory>,
 ) {
     let Ok(uri) = check.path.parse::<Uri>() else {
@@ -38,11 +38,10 @@ pub(crate) async fn watch(
             .cloned()
             .map(|known| {
                 let (uri, check, upstream) = (uri.clone(), check.clone(), upstream.clone());
-                let (streaks, secure) = (streaks.clone(), secure.clone());
+                let (streaks, manner) = (streaks.clone(), manner.clone());
                 tokio::task::spawn_local(async move {
                     let outcome =
-                        tokio::time::timeout(check.timeout, ask(&known, secure.as_ref(), uri))
-                            .await;
+                        tokio::time::timeout(check.timeout, ask(&known, &manner, uri)).await;
                     let outcome = outcome.unwrap_or_else(|_| Err("no answer in time".into()));
                     judge(&upstream, &check, &known, &mut streaks.borrow_mut(), outcome);
                 })
@@ -89,12 +88,12 @@ fn judge(
     }
 }
 
-async fn ask(known: &Known, secure: Option<&Secure>, uri: Uri) -> Result<(), String> {
-    let mut link = Link::open(known, secure).await.map_err(|error| error.to_string())?;
+async fn ask(known: &Known, manner: &Manner, uri: Uri) -> Result<(), String> {
+    let mut link = Link::open_once(known, manner).await.map_err(|error| error.to_string())?;
     let mut request = Request::new(RequestBody::Empty);
     *request.uri_mut() = uri;
     let headers = request.headers_mut();
-    if let Ok(host) = HeaderValue::from_str(&own_host(known, secure)) {
+    if let Ok(host) = HeaderValue::from_str(&own_host(known, manner.secure.as_ref())) {
         headers.insert(HOST, host);
     }
     headers.insert(USER_AGENT, HeaderValue::from_static("hybrid-chat-proxy health"));

@@ -4,14 +4,18 @@
 //! and the rest age away. No lock: a worker is one thread.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
+use tokio::time::error::Elapsed;
+
 use crate::balance::{self, Server as _, Standing, UNIT, fingerprint};
 use crate::config::{Eject, Secure};
-use crate::link::Link;
+use crate::link::{Link, Manner, Shared};
 use crate::queue::Queue;
 use crate::resolve::{Addr, Known};
 use crate::watch::{millis, now_ms};
@@ -33,7 +37,11 @@ pub(crate) struct Endpoint {
     /// Its address for the log.
     pub(crate) label: Rc<str>,
     known: Arc<Known>,
-    secure: Option<Secure>,
+    manner: Manner,
+    /// Connections that several requests use.
+    shared: RefCell<Vec<Rc<Shared>>>,
+    /// Held by who opens another one of these: the rest needn't.
+    opening: Mutex<()>,
     fingerprint: u64,
     credit: Cell<i64>,
     /// Microseconds to a response head, and when that was known.
@@ -64,7 +72,7 @@ pub(crate) struct Limits {
 }
 
 struct Idle {
-    link: Box<Link>,
+    link: Link,
     since: u64,
 }
 
@@ -83,7 +91,7 @@ impl Endpoint {
     /// `credit` is what it is owed in turns from the start.
     pub(crate) fn new(
         known: Arc<Known>,
-        secure: Option<&Secure>,
+        manner: Manner,
         limits: Limits,
         queue: Rc<Queue>,
         credit: i64,
@@ -91,8 +99,10 @@ impl Endpoint {
         let label: Rc<str> = known.addr.to_string().into();
         Self {
             addr: known.addr.clone(),
-            host: own_host(&known, secure).into(),
-            secure: secure.cloned(),
+            host: own_host(&known, manner.secure.as_ref()).into(),
+            manner,
+            shared: RefCell::default(),
+            opening: Mutex::new(()),
             fingerprint: fingerprint(label.as_bytes()),
             label,
             known,
@@ -161,8 +171,17 @@ impl Endpoint {
         self.latency.set((average, now_ms()));
     }
 
-    /// The most recently used idle connection.
-    pub(crate) fn reuse(self: &Rc<Self>) -> Option<Lease> {
+    /// The most recently used idle connection, or a stream of one that isn't full; not that for an
+    /// `exclusive` use.
+    pub(crate) fn reuse(self: &Rc<Self>, exclusive: bool) -> Option<Lease> {
+        if self.manner.shares() && !exclusive {
+            let mut shared = self.shared.borrow_mut();
+            let before = shared.len();
+            shared.retain(|one| !one.is_closed());
+            self.open.set(self.open.get() - (before - shared.len()));
+            let free = shared.iter().find(|one| one.has_room())?;
+            return Some(self.lease(Link::shared(free)));
+        }
         let mut idle = self.idle.borrow_mut();
         while let Some(Idle { link, since }) = idle.pop() {
             if now_ms().saturating_sub(since) < self.limits.idle_ms && link.is_idle() {
@@ -174,28 +193,48 @@ impl Endpoint {
     }
 
     /// A fresh connection.
-    pub(crate) async fn connect(self: &Rc<Self>) -> Result<Lease, NoLink> {
+    pub(crate) async fn connect(self: &Rc<Self>, exclusive: bool) -> Result<Lease, NoLink> {
+        if self.manner.shares() && !exclusive {
+            return self.share().await;
+        }
         if self.open.get() >= self.limits.connections {
             return Err(NoLink::Full);
         }
         // Counted before the wait, so that a burst can't pass the cap.
         let place = Place::take(self);
-        let opening = Link::open(&self.known, self.secure.as_ref());
-        let opened = tokio::time::timeout(self.limits.connect, opening).await;
-        let link = match opened {
-            Ok(Ok(link)) => link,
-            Ok(Err(error)) => {
-                self.cool_until.set(now_ms() + COOL_DOWN_MS);
-                return Err(NoLink::Refused(error));
-            }
-            Err(_) => {
-                self.cool_until.set(now_ms() + COOL_DOWN_MS);
-                return Err(NoLink::TimedOut);
-            }
-        };
-        self.cool_until.set(0);
+        let opening = Link::open(&self.known, &self.manner);
+        let link = self.opened(tokio::time::timeout(self.limits.connect, opening).await)?;
         place.keep();
-        Ok(self.lease(Box::new(link)))
+        Ok(self.lease(link))
+    }
+
+    /// A stream of a fresh connection, or of one that somebody else opened meanwhile.
+    async fn share(self: &Rc<Self>) -> Result<Lease, NoLink> {
+        let opening = async {
+            let _opening = self.opening.lock().await;
+            if let Some(lease) = self.reuse(false) {
+                return Ok(Ok(lease));
+            }
+            if self.open.get() >= self.limits.connections {
+                return Ok(Err(NoLink::Full));
+            }
+            let place = Place::take(self);
+            let shared = Shared::open(&self.known, &self.manner).await?;
+            place.keep();
+            self.shared.borrow_mut().push(shared.clone());
+            Ok(Ok(self.lease(Link::shared(&shared))))
+        };
+        self.opened(tokio::time::timeout(self.limits.connect, opening).await)?
+    }
+
+    /// Notes how an attempt to connect went.
+    fn opened<T>(&self, outcome: Result<io::Result<T>, Elapsed>) -> Result<T, NoLink> {
+        let opened = match outcome {
+            Ok(opened) => opened.map_err(NoLink::Refused),
+            Err(_) => Err(NoLink::TimedOut),
+        };
+        self.cool_until.set(if opened.is_ok() { 0 } else { now_ms() + COOL_DOWN_MS });
+        opened
     }
 
     /// Closes what has been idle too long or was closed by the server.
@@ -207,6 +246,14 @@ impl Endpoint {
             now.saturating_sub(kept.since) < self.limits.idle_ms && kept.link.check()
         });
         self.open.set(self.open.get() - (before - idle.len()));
+        let mut shared = self.shared.borrow_mut();
+        let before = shared.len();
+        shared.retain(|one| {
+            let idle = one.idle_since();
+            !one.is_closed()
+                && idle.is_none_or(|since| now.saturating_sub(since) < self.limits.idle_ms)
+        });
+        self.open.set(self.open.get() - (before - shared.len()));
     }
 
     /// How many connections are open, and how many of them are in use.
@@ -217,7 +264,9 @@ impl Endpoint {
     /// Closes all idle connections.
     pub(crate) fn clear(&self) {
         let mut idle = self.idle.borrow_mut();
-        self.open.set(self.open.get() - idle.len());
+        // Those with requests on them close when the last of these is over.
+        let shared = std::mem::take(&mut *self.shared.borrow_mut());
+        self.open.set(self.open.get() - idle.len() - shared.len());
         idle.clear();
     }
 
@@ -227,9 +276,9 @@ impl Endpoint {
         self.clear();
     }
 
-    fn lease(self: &Rc<Self>, link: Box<Link>) -> Lease {
+    fn lease(self: &Rc<Self>, link: Link) -> Lease {
         self.in_use.set(self.in_use.get() + 1);
-        Lease { link: Some(link), endpoint: self.clone() }
+        Lease { shared: link.is_shared(), link: Some(link), endpoint: self.clone() }
     }
 }
 
@@ -260,7 +309,12 @@ impl balance::Server for Endpoint {
     }
 
     fn has_room(&self) -> bool {
-        self.open.get() < self.limits.connections || !self.idle.borrow().is_empty()
+        self.open.get() < self.limits.connections
+            || if self.manner.shares() {
+                self.shared.borrow().iter().any(|one| one.has_room())
+            } else {
+                !self.idle.borrow().is_empty()
+            }
     }
 
     fn credit(&self) -> &Cell<i64> {
@@ -318,7 +372,9 @@ impl Drop for Place<'_> {
 /// A connection in use. Dropped after a whole exchange it goes back to the pool; dropped in the middle
 /// of one it is closed, because what is still under way on it belongs to nobody.
 pub(crate) struct Lease {
-    link: Option<Box<Link>>,
+    link: Option<Link>,
+    /// It is a stream: its connection stays where it is.
+    shared: bool,
     endpoint: Rc<Endpoint>,
 }
 
@@ -329,7 +385,7 @@ impl Lease {
     }
 
     /// Takes the connection out of the pool for good; the second part counts as its use until dropped.
-    pub(crate) fn detach(mut self) -> Option<(Box<Link>, Lease)> {
+    pub(crate) fn detach(mut self) -> Option<(Link, Lease)> {
         let link = self.link.take()?;
         Some((link, self))
     }
@@ -361,6 +417,7 @@ impl Drop for Lease {
         let endpoint = &self.endpoint;
         endpoint.in_use.set(endpoint.in_use.get() - 1);
         match self.link.take() {
+            link if self.shared => drop(link),
             Some(link)
                 if link.is_idle() && !endpoint.known.is_gone() && !endpoint.retired.get() =>
             {

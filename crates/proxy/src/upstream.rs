@@ -13,6 +13,7 @@ use crate::balance::{self, Choice, Dice, Key, Server as _};
 use crate::config::{self, Policy};
 use crate::error::Failure;
 use crate::forward::Retries;
+use crate::link::Manner;
 use crate::plan::Tended;
 use crate::pool::{Endpoint, Lease, Limits, NoLink};
 use crate::queue::{Queue, Ticket};
@@ -42,6 +43,9 @@ pub(crate) struct Tried {
     key: Key,
     addrs: Vec<Addr>,
     timed_out: bool,
+    full: bool,
+    /// It needs a connection of its own.
+    exclusive: bool,
 }
 
 impl Upstream {
@@ -86,7 +90,7 @@ impl Upstream {
         // Whoever waits already comes first.
         let choice = if self.queue.is_empty() { self.choose(tried) } else { Choice::Full };
         if let Choice::Server(endpoint) = &choice
-            && let Some(lease) = endpoint.reuse()
+            && let Some(lease) = endpoint.reuse(tried.exclusive)
         {
             return Ok(lease);
         }
@@ -105,12 +109,12 @@ impl Upstream {
         loop {
             match choice {
                 Choice::Server(endpoint) => {
-                    if let Some(lease) = endpoint.reuse() {
+                    if let Some(lease) = endpoint.reuse(tried.exclusive) {
                         return Ok(lease);
                     }
                     // Nobody has to wait for this connection to be made.
                     ticket = None;
-                    match endpoint.connect().await {
+                    match endpoint.connect(tried.exclusive).await {
                         Ok(lease) => return Ok(lease),
                         Err(no_link) => self.passed_over(&endpoint, no_link, tried),
                     }
@@ -148,8 +152,13 @@ impl Upstream {
     /// Notes that a server can't be reached.
     fn passed_over(&self, endpoint: &Endpoint, no_link: NoLink, tried: &mut Tried) {
         match no_link {
-            // There will be one.
-            NoLink::Full => return,
+            // There will be one, unless requests that share them have taken all.
+            NoLink::Full if !tried.exclusive => return,
+            NoLink::Full => {
+                tried.full = true;
+                tried.addrs.push(endpoint.addr.clone());
+                return;
+            }
             NoLink::TimedOut => tried.timed_out = true,
             NoLink::Refused(error) => {
                 let (upstream, addr) = (&*self.config.name, &endpoint.addr);
@@ -231,10 +240,10 @@ impl Upstream {
                 // among equal shares the least advance decides.
                 let behind = (place + known_len - self.worker % known_len) % known_len;
                 let credit = -i64::try_from(behind).unwrap_or(0);
-                let (queue, secure) = (&self.queue, self.config.tls.as_ref());
                 kept.unwrap_or_else(|| {
-                    let (known, queue) = (known.clone(), queue.clone());
-                    Rc::new(Endpoint::new(known, secure, self.limits, queue, credit))
+                    let (known, queue) = (known.clone(), self.queue.clone());
+                    let manner = Manner::of(&self.config);
+                    Rc::new(Endpoint::new(known, manner, self.limits, queue, credit))
                 })
             })
             .collect();
@@ -268,6 +277,11 @@ impl Tried {
         Self { key, ..Self::default() }
     }
 
+    /// The same for one that may become a tunnel, if that is so.
+    pub(crate) fn exclusive(self, exclusive: bool) -> Self {
+        Self { exclusive, ..self }
+    }
+
     /// Notes that a server closed the connection on us, so that another one is preferred.
     pub(crate) fn note(&mut self, addr: &Addr) {
         self.addrs.push(addr.clone());
@@ -275,7 +289,9 @@ impl Tried {
 
     fn verdict(&self, upstream: &Upstream) -> Failure {
         let upstream = upstream.config.name.clone();
-        if self.timed_out {
+        if self.full {
+            Failure::UpstreamBusy { upstream }
+        } else if self.timed_out {
             Failure::ConnectTimeout { upstream }
         } else if self.addrs.is_empty() {
             Failure::NoServer { upstream }

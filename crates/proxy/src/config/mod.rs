@@ -164,6 +164,10 @@ pub struct Upstream {
     pub servers: Vec<Member>,
     /// TLS towards the servers; absent: none.
     pub tls: Option<Secure>,
+    /// What is spoken with them.
+    pub protocol: Protocol,
+    /// Requests beside each other on one HTTP/2 connection at most.
+    pub max_streams: usize,
     /// How one is chosen.
     pub policy: Policy,
     /// How often names are resolved again.
@@ -221,6 +225,18 @@ pub struct Endpoint {
     pub host: String,
     /// The port.
     pub port: u16,
+}
+
+/// What is spoken with a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// HTTP/1.1: one request after the other on a connection.
+    #[default]
+    Http1,
+    /// HTTP/2, agreed on by TLS: requests share connections.
+    Http2,
+    /// HTTP/2 without TLS, known beforehand.
+    Http2Clear,
 }
 
 /// How a server is chosen.

@@ -20,6 +20,8 @@ pub struct Secure {
     pub trust: Trust,
     /// For HTTP/1.1.
     client: Arc<ClientConfig>,
+    /// For HTTP/2.
+    client2: Arc<ClientConfig>,
 }
 
 /// Who vouches for a server.
@@ -76,12 +78,14 @@ impl Secure {
         };
         let mut client = builder.with_no_client_auth();
         client.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { server_name, trust, client: Arc::new(client) })
+        let mut client2 = client.clone();
+        client2.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(Self { server_name, trust, client: Arc::new(client), client2: Arc::new(client2) })
     }
 
-    /// The settings of a connection that speaks HTTP/1.1.
-    pub(crate) fn client(&self) -> Arc<ClientConfig> {
-        self.client.clone()
+    /// The settings of a connection that speaks HTTP/2, or HTTP/1.1.
+    pub(crate) fn client(&self, http2: bool) -> Arc<ClientConfig> {
+        if http2 { self.client2.clone() } else { self.client.clone() }
     }
 }
 

@@ -303,6 +303,26 @@ fn servers_may_be_reached_by_tls() {
 }
 
 #[test]
+fn http2_is_spoken_with_tls_or_without_as_written() {
+    let with = |lines: &str| SMALL.replace("[[hosts]]", &format!("{lines}\n[[hosts]]"));
+    let web = |lines: &str| parse(&with(lines)).unwrap().config.upstreams[0].clone();
+    assert_eq!((web("").protocol, web("").max_streams), (Protocol::Http1, 100));
+    let clear = web("protocol = \"h2c\"\nmax_streams = 7");
+    assert_eq!((clear.protocol, clear.max_streams), (Protocol::Http2Clear, 7));
+    let secured = web("protocol = \"h2\"\ntls = { insecure = true }");
+    assert_eq!(secured.protocol, Protocol::Http2);
+    for (lines, want) in [
+        ("protocol = \"h2\"", "key `upstreams.web.protocol`: \"h2\" needs TLS; write tls = true"),
+        ("protocol = \"h2c\"\ntls = { insecure = true }", "\"h2c\" goes without TLS"),
+        ("protocol = \"http2\"", "there is no protocol \"http2\"; write \"http1\""),
+        ("max_streams = 0", "0 is out of range; the range is 1 to 1000"),
+    ] {
+        let error = errors(&with(lines));
+        assert!(error.contains(want), "{error}\n{want}");
+    }
+}
+
+#[test]
 fn a_host_can_be_named_once() {
     let text = format!(
         "{SMALL}[[hosts]]\nnames = [\"*\"]\n[[hosts.routes]]\npath = \"/\"\nupstream = \"web\"\n"

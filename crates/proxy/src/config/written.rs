@@ -84,6 +84,8 @@ pub(super) struct TracingSection {
 pub(super) struct UpstreamSection {
     pub(super) servers: Spanned<Vec<Spanned<ServerEntry>>>,
     pub(super) tls: Option<Spanned<TlsEntry>>,
+    pub(super) protocol: Option<Text>,
+    pub(super) max_streams: Option<Spanned<Amount>>,
     pub(super) policy: Option<Text>,
     pub(super) hash_by: Option<Text>,
     pub(super) resolve: Option<Text>,

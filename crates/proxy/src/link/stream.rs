@@ -35,7 +35,11 @@ pub(crate) enum Bare {
 
 impl Stream {
     /// Connects to a server.
-    pub(super) async fn open(known: &Known, secure: Option<&Secure>) -> io::Result<Self> {
+    pub(super) async fn open(
+        known: &Known,
+        secure: Option<&Secure>,
+        http2: bool,
+    ) -> io::Result<Self> {
         let bare = match &known.addr {
             Addr::Tcp(addr) => {
                 let stream = TcpStream::connect(addr).await?;
@@ -56,7 +60,10 @@ impl Stream {
             Some(name) => name.clone(),
             None => ServerName::try_from(known.host.to_string()).map_err(io::Error::other)?,
         };
-        let stream = TlsConnector::from(secure.client()).connect(name, bare).await?;
+        let stream = TlsConnector::from(secure.client(http2)).connect(name, bare).await?;
+        if http2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+            return Err(io::Error::other("the server does not speak HTTP/2"));
+        }
         Ok(Self::Tls(Box::new(stream)))
     }
 }

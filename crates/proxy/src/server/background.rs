@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{StartError, thread};
 use crate::health;
+use crate::link::Manner;
 use crate::plan::{Plan, Tended};
 use crate::resolve::{Names, Resolver};
 use crate::stats::{self, Reloads, Stats};
@@ -96,8 +97,8 @@ fn tend(Chore { upstream, asked }: Chore, names: Names) {
     if let Some(check) = upstream.config.health.clone() {
         tokio::task::spawn_local(async move {
             let name = upstream.config.name.clone();
-            let secure = upstream.config.tls.clone();
-            let checking = health::watch(name, check, secure, upstream.directory.clone());
+            let manner = Manner::of(&upstream.config);
+            let checking = health::watch(name, check, manner, upstream.directory.clone());
             upstream.stop.run_until_cancelled(checking).await;
         });
     }

@@ -14,8 +14,8 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use super::support::{Client, Running, Upstream, eventually, get, ok, proxy};
 
 /// Something that passes connections on to a server; gone when dropped.
-struct Passage<T> {
-    at: T,
+pub(super) struct Passage<T> {
+    pub(super) at: T,
     passing: JoinHandle<()>,
     /// The names that clients asked for.
     names: Arc<Mutex<Vec<Option<String>>>>,
@@ -30,13 +30,18 @@ impl<T> Drop for Passage<T> {
 
 impl<T> Passage<T> {
     /// The file with the authority to trust.
-    fn ca(&self) -> String {
+    pub(super) fn ca(&self) -> String {
         self.folder.path().join("ca.pem").display().to_string()
     }
 }
 
-/// TLS in front of a server, with a certificate for `name` by an authority of its own.
+/// TLS in front of a server that speaks HTTP/1.1.
 async fn tls(up: &Upstream, name: &str) -> Passage<SocketAddr> {
+    tls_to(up.addr, name, "http/1.1").await
+}
+
+/// TLS in front of a server, with a certificate for `name` by an authority of its own.
+pub(super) async fn tls_to(target: SocketAddr, name: &str, speaks: &str) -> Passage<SocketAddr> {
     let ca_key = rcgen::KeyPair::generate().unwrap();
     let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -55,11 +60,11 @@ async fn tls(up: &Upstream, name: &str) -> Passage<SocketAddr> {
             PrivateKeyDer::Pkcs8(key.serialize_der().into()),
         )
         .unwrap();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![speaks.as_bytes().to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
-    let (target, names) = (up.addr, Arc::new(Mutex::new(Vec::new())));
+    let names = Arc::new(Mutex::new(Vec::new()));
     let asked = names.clone();
     let passing = tokio::spawn(async move {
         loop {

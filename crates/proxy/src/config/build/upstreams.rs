@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::words::{certificates, hash_by, policy};
+use super::words::{certificates, hash_by, policy, protocol};
 use super::{Builder, SECOND};
 use crate::config::values;
 use crate::config::written::{
     Amount, EjectSection, HealthSection, ServerEntry, ServerTable, Text, TlsEntry, TlsTable,
     UpstreamSection,
 };
-use crate::config::{Eject, HashBy, Health, Member, Place, Policy, Secure, Trust, Upstream};
+use crate::config::{
+    Eject, HashBy, Health, Member, Place, Policy, Protocol, Secure, Trust, Upstream,
+};
 
 /// The greatest weight: enough for any relation that is meant.
 const HEAVIEST: u64 = 1000;
@@ -22,11 +24,18 @@ impl Builder<'_> {
         let health = section.health.map(|health| self.health(health));
         let eject = section.eject.map(|eject| self.eject(eject));
         let servers = self.servers(section.servers);
+        // One that is wrong is meant all the same.
+        let has_tls = section
+            .tls
+            .as_ref()
+            .is_some_and(|entry| !matches!(entry.get_ref(), TlsEntry::Flag(false)));
         let tls = section.tls.and_then(|entry| self.secure(entry, &servers));
         Upstream {
             name,
             servers,
             tls,
+            protocol: self.protocol(section.protocol, has_tls),
+            max_streams: self.count(section.max_streams, 100, 1000),
             policy: self.policy(section.policy, section.hash_by),
             resolve: self.duration(section.resolve, 5 * SECOND),
             connect_timeout: self.duration(section.connect_timeout, 2 * SECOND),
@@ -81,6 +90,22 @@ impl Builder<'_> {
             self.warn(at, "every server is a backup", remedy);
         }
         members
+    }
+
+    fn protocol(&mut self, text: Option<Text>, has_tls: bool) -> Protocol {
+        let Some(text) = text else { return Protocol::default() };
+        let protocol = self.read(&text, protocol).unwrap_or_default();
+        match (protocol, has_tls) {
+            (Protocol::Http2, false) => {
+                let remedy = "write tls = true too, or \"h2c\" for HTTP/2 without TLS";
+                self.error(text.span(), "\"h2\" needs TLS", remedy);
+            }
+            (Protocol::Http2Clear, true) => {
+                self.error(text.span(), "\"h2c\" goes without TLS", "write \"h2\", or remove tls");
+            }
+            _ => {}
+        }
+        protocol
     }
 
     fn secure(&mut self, entry: Spanned<TlsEntry>, servers: &[Member]) -> Option<Secure> {

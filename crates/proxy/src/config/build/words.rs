@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Method};
 
 use crate::config::TlsKind;
 use crate::config::values::Complaint;
-use crate::config::{HashBy, Policy};
+use crate::config::{HashBy, Policy, Protocol};
 use crate::log::Format;
 use crate::route::{AuthRule, RateBy};
 use tokio_rustls::rustls::pki_types::CertificateDer;
@@ -60,6 +60,18 @@ pub(super) fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, C
             format!("the certificates in {path} can't be read: {error}"),
             "name a file in PEM format (-----BEGIN CERTIFICATE-----) that the proxy may read"
                 .to_owned(),
+        )),
+    }
+}
+
+pub(super) fn protocol(text: &str) -> Result<Protocol, Complaint> {
+    match text {
+        "http1" => Ok(Protocol::Http1),
+        "h2" => Ok(Protocol::Http2),
+        "h2c" => Ok(Protocol::Http2Clear),
+        _ => Err((
+            format!("there is no protocol \"{text}\""),
+            "write \"http1\", \"h2\" (with TLS) or \"h2c\" (without)".to_owned(),
         )),
     }
 }

@@ -12,8 +12,9 @@ use hyper::Request;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop::has_budget_remaining;
 
-use super::{Signal, Stream};
+use super::Signal;
 use crate::body::RequestBody;
+use crate::link::Stream;
 
 /// The socket, with four additions.
 ///

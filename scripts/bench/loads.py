@@ -60,7 +60,7 @@ def streams(program, connections, concurrent, count):
         ["h2load", "-t", "1", "-c", str(connections), "-m", str(concurrent), "-n", str(count), f"https://127.0.0.1:{program.port}/hello"],
         capture_output=True, text=True, check=True)
     done = re.search(r"(\d+) succeeded, (\d+) failed", run.stdout)
-    if int(done[1]) != count:
+    if int(done[1]) != count or "Application protocol: h2\n" not in run.stdout:
         sys.exit(f"{program.name} failed under load:\n{run.stdout}")
     rate = float(re.search(r", ([\d.]+) req/s", run.stdout)[1])
     return {"rate": rate, "cpu_us": (program.cpu_seconds() - before) / count * 1e6}

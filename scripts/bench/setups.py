@@ -216,7 +216,6 @@ PROXY = """
 listen = [{listen}]
 workers = {workers}
 access_log = "{folder}/access.log"
-{server}
 {tables}
 [upstreams.web]
 servers = ["127.0.0.1:{upstream}"]
@@ -225,24 +224,20 @@ max_connections = {connections}
 
 
 def proxy(setup, folder, port):
-    listen, server, tables = f'"127.0.0.1:{port}"', "", ""
+    listen, tables = f'"127.0.0.1:{port}"', ""
     if setup.tls:
-        listen, tables = proxy_tls(port, *setup.tls)
+        listen = f'{{ address = "127.0.0.1:{port}", tls = "certificates" }}'
+        tables = f'[[tls.certificates]]\ncert = "{setup.tls[0]}"\nkey = "{setup.tls[1]}"\n'
     if setup.auth:
         tables += (
             f'[auth]\nupstream = "auth"\npath = "/verify"\ncache = "0s"\nidentity_header = "x-identity"\n'
             f'[upstreams.auth]\nservers = ["127.0.0.1:{setup.auth}"]\n')
     text = PROXY.format(
-        listen=listen, workers=setup.workers, folder=folder, server=server, tables=tables, upstream=setup.upstream, connections=setup.connections)
+        listen=listen, workers=setup.workers, folder=folder, tables=tables, upstream=setup.upstream, connections=setup.connections)
     routes = "".join(f'[[hosts.routes]]\npath = "{path}/*"\nupstream = "web"\n' for path in setup.paths)
     for host in setup.hosts or ["*"]:
         text += f'[[hosts]]\nnames = ["{host}"]\n{routes}[[hosts.routes]]\npath = "/*"\nupstream = "web"\n'
     return [setup.binary, "--config", write(folder, "proxy.conf", text)], None
-
-
-def proxy_tls(port, cert, key):
-    """How proxy.conf says it."""
-    raise Unable("TLS is not there yet")
 
 
 DOORS = {"nginx": nginx, "haproxy": haproxy, "caddy": caddy, "proxy": proxy}

@@ -54,20 +54,20 @@ use admit::{Admitted, Passport, admit};
 pub(crate) use retries::Retries;
 use way::Way;
 
-/// A client's connection, as its requests see it.
+/// A client's connection, or one stream of many on it, as requests see it.
 pub(crate) struct Visit {
     /// The worker that serves it.
     pub(crate) worker: Rc<Worker>,
     /// Its deadline.
     pub(crate) watch: Rc<Watch>,
     /// What it adds to the headers of its requests.
-    pub(crate) client: Client,
+    pub(crate) client: Rc<Client>,
     /// Its other end.
     pub(crate) peer: SocketAddr,
     /// Where it came in.
     pub(crate) door: Rc<Door>,
     /// Its TLS.
-    pub(crate) secure: Option<Secure>,
+    pub(crate) secure: Option<Rc<Secure>>,
     /// Set once a request became a tunnel: the connection is handed over after the 101.
     pub(crate) tunnel: RefCell<Option<Tunnel>>,
 }
@@ -148,7 +148,7 @@ async fn serve(
 ) -> Result<Answer, Failure> {
     let target = Target::parse(&parts.method, &parts.uri, parts.version, &parts.headers)
         .map_err(Failure::Rejected)?;
-    let secure = visit.secure.as_ref();
+    let secure = visit.secure.as_deref();
     if visit.door.answers(secure)
         && let Some(response) = visit
             .door

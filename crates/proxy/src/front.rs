@@ -7,11 +7,13 @@
 //! - `tls`: handshakes; which keys there are, and when they are read again.
 //! - `certificates`: which certificate is shown for which name.
 //! - `local_ca`: a certificate authority of the proxy's own, for LANs.
+//! - `frames`: the frames of HTTP/2, counted.
 //! - `stream`: a connection with or without TLS.
 
 pub(crate) mod certificates;
 pub(crate) mod crowd;
 pub(crate) mod door;
+pub(crate) mod frames;
 mod local_ca;
 pub(crate) mod proxy_protocol;
 pub(crate) mod stream;

@@ -133,6 +133,8 @@ impl Rules {
         }
         let via = if version == Version::HTTP_10 {
             HeaderValue::from_static("1.0 hybrid-chat")
+        } else if version == Version::HTTP_2 {
+            HeaderValue::from_static("2.0 hybrid-chat")
         } else {
             HeaderValue::from_static("1.1 hybrid-chat")
         };

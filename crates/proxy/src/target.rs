@@ -115,7 +115,7 @@ impl<'a> Target<'a> {
                 "CONNECT and TRACE are not served here",
             ));
         }
-        let host_header = host_header(version, headers)?;
+        let host_header = host_header(uri, version, headers)?;
         let authority = match (uri.scheme(), uri.authority()) {
             // origin-form or asterisk-form
             (None, None) => host_header,
@@ -181,10 +181,16 @@ pub(crate) fn origin_form(path: &str, query: Option<&str>) -> Option<Uri> {
 }
 
 /// The only `Host` line; `None` when an HTTP/1.0 request has none.
-fn host_header(version: Version, headers: &HeaderMap) -> Result<Option<&str>, Refused> {
+fn host_header<'h>(
+    uri: &Uri,
+    version: Version,
+    headers: &'h HeaderMap,
+) -> Result<Option<&'h str>, Refused> {
     let mut lines = headers.get_all(HOST).iter();
     let Some(line) = lines.next() else {
-        return if version == Version::HTTP_10 {
+        // HTTP/2 has `:authority` (RFC 9113 §8.3.1).
+        let named = version == Version::HTTP_2 && uri.authority().is_some();
+        return if version == Version::HTTP_10 || named {
             Ok(None)
         } else {
             Err(Refused::bad_request("bad_host", "an HTTP/1.1 request needs a Host header"))
@@ -193,9 +199,16 @@ fn host_header(version: Version, headers: &HeaderMap) -> Result<Option<&str>, Re
     if lines.next().is_some() {
         return Err(Refused::bad_request("bad_host", "there is more than one Host header"));
     }
-    line.to_str()
-        .map(Some)
-        .map_err(|_| Refused::bad_request("bad_host", "the Host header is not a host and port"))
+    let host = line
+        .to_str()
+        .map_err(|_| Refused::bad_request("bad_host", "the Host header is not a host and port"))?;
+    if version == Version::HTTP_2
+        && let Some(authority) = uri.authority()
+        && !authority.as_str().eq_ignore_ascii_case(host)
+    {
+        return Err(Refused::bad_request("bad_host", "Host and :authority differ"));
+    }
+    Ok(Some(host))
 }
 
 #[cfg(test)]

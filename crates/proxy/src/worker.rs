@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use service::Shutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -32,6 +33,7 @@ use crate::watch::{Drain, TICK, Watches, millis};
 
 mod arrivals;
 mod h1;
+mod h2;
 mod orders;
 mod wire;
 
@@ -66,6 +68,9 @@ struct Limits {
     proxy_protocol_ms: u64,
     connections: usize,
     head_bytes: usize,
+    http2_streams: u32,
+    http2_head_bytes: u32,
+    http2_control_frames: usize,
 }
 
 impl Limits {
@@ -77,6 +82,9 @@ impl Limits {
             connections: server.max_connections.div_ceil(server.workers.max(1)).max(1),
             // The least that hyper takes.
             head_bytes: server.max_head_bytes.max(8192),
+            http2_streams: server.http2_max_streams,
+            http2_head_bytes: server.http2_max_head_bytes,
+            http2_control_frames: server.http2_max_control_frames,
         }
     }
 }
@@ -167,7 +175,7 @@ impl Worker {
             }
         };
         let stats = &self.books.stats;
-        if self.watches.len() >= self.limits.get().connections {
+        if self.watches.connections() >= self.limits.get().connections {
             stats.turned_away.add(1);
             let _ = stream.try_write(TOO_MANY);
             return;
@@ -193,13 +201,17 @@ impl Worker {
         let visit = Rc::new(Visit {
             worker: self.clone(),
             watch: watch.clone(),
-            client: Client::new(peer, scheme, self.site().config.server.trusts(peer.ip())),
+            client: Rc::new(Client::new(peer, scheme, self.site().config.server.trusts(peer.ip()))),
             peer,
             door,
-            secure,
+            secure: secure.map(Rc::new),
             tunnel: RefCell::new(None),
         });
-        self.serve(stream, &visit).await;
+        if stream.speaks_http2() {
+            Box::pin(self.clone().serve_http2(stream, Bytes::new(), &visit)).await;
+        } else {
+            self.serve(stream, &visit).await;
+        }
         self.watches.close(&watch);
         drop(guest);
         self.books.stats.connections.sub(1);

@@ -193,6 +193,15 @@ impl Builder<'_> {
         amount.map(|amount| self.amount(Some(amount), 0, 0..=u64::MAX))
     }
 
+    fn small(
+        &mut self,
+        amount: Option<Spanned<Amount>>,
+        default: u32,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> u32 {
+        u32::try_from(self.amount(amount, u64::from(default), range)).unwrap_or(default)
+    }
+
     fn count(&mut self, amount: Option<Spanned<Amount>>, default: usize, most: u64) -> usize {
         let value = self.amount(amount, default as u64, 1..=most);
         usize::try_from(value).unwrap_or(usize::MAX)
@@ -267,6 +276,13 @@ impl Builder<'_> {
                 10_000_000,
             ),
             proxy_protocol_timeout: self.duration(section.proxy_protocol_timeout, 5 * SECOND),
+            http2_max_streams: self.small(section.http2_max_streams, 100, 1..=10_000),
+            http2_max_head_bytes: self.small(section.http2_max_head_bytes, 16_384, 1024..=1 << 20),
+            http2_max_control_frames: self.count(
+                section.http2_max_control_frames,
+                1000,
+                10_000_000,
+            ),
             // hyper takes no less than 8 KiB.
             max_head_bytes: usize::try_from(self.amount(
                 section.max_head_bytes,

@@ -87,6 +87,12 @@ pub struct Server {
     pub max_connections_per_client: usize,
     /// Longest wait for the PROXY header where one is expected.
     pub proxy_protocol_timeout: Duration,
+    /// Requests that a client may make at once on one HTTP/2 connection.
+    pub http2_max_streams: u32,
+    /// Longest request head over HTTP/2, as RFC 9113 §6.5.2 counts.
+    pub http2_max_head_bytes: u32,
+    /// HTTP/2 frames that carry nothing, in ten seconds, at most.
+    pub http2_max_control_frames: usize,
     /// Longest request head in bytes.
     pub max_head_bytes: usize,
     /// Where one line a request goes.

@@ -205,7 +205,7 @@ impl Tls {
             .map_err(|error| CertificateError::new("TLS".as_ref(), error))?
             .with_no_client_auth()
             .with_cert_resolver(shelf.clone());
-        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+        server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         // Tickets hold the session themselves: nothing is stored, and nothing is lost by a reload.
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.ticketer = ticketer.clone();

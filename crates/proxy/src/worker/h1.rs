@@ -43,7 +43,7 @@ enum Turn {
 
 impl Worker {
     /// Serves the requests of a connection to its end, and the tunnel that one may become.
-    pub(super) async fn serve(&self, stream: Stream, visit: &Rc<Visit>) {
+    pub(super) async fn serve(self: &Rc<Self>, stream: Stream, visit: &Rc<Visit>) {
         let watch = &visit.watch;
         let wire = Wire::new(stream);
         let turn = loop {
@@ -62,6 +62,10 @@ impl Worker {
             }
         };
         let Some(wire) = Rc::into_inner(wire) else { return };
+        if wire.speaks_http2() {
+            let (stream, early) = wire.into_parts();
+            return Box::pin(self.clone().serve_http2(stream, early, visit)).await;
+        }
         match turn {
             Turn::Park | Turn::Gone => {}
             Turn::Ended(early) => {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop::has_budget_remaining;
 
+use crate::front::frames::PREFACE;
 use crate::front::stream::Stream;
 use crate::guard::{Inlet, Reason};
 use crate::watch::{Phase, Watch};
@@ -25,6 +26,18 @@ pub(super) struct Wire {
     ahead: Cell<bool>,
     /// The client doesn't take what hyper wants to write.
     stuck: Cell<bool>,
+    /// How the connection begins, as long as it may turn out to be HTTP/2; then that beginning.
+    opening: RefCell<Opening>,
+}
+
+/// What is known of the protocol.
+#[derive(Debug)]
+enum Opening {
+    /// It may be either; this much of HTTP/2's preface is there.
+    Unclear(Vec<u8>),
+    Http1,
+    /// With all that was read.
+    Http2(Vec<u8>),
 }
 
 impl Wire {
@@ -35,6 +48,7 @@ impl Wire {
             inlet: RefCell::default(),
             ahead: Cell::new(false),
             stuck: Cell::new(false),
+            opening: RefCell::new(Opening::Unclear(Vec::new())),
         })
     }
 
@@ -104,6 +118,40 @@ impl Wire {
         }
     }
 
+    /// Whether the connection began as HTTP/2.
+    pub(super) fn speaks_http2(&self) -> bool {
+        matches!(*self.opening.borrow(), Opening::Http2(_))
+    }
+
+    /// Looks at the first bytes of a connection, those behind `before`. Gives whether they are for hyper,
+    /// or `None` if more are needed to say so; then, or if they are HTTP/2, they are kept.
+    fn sniff(&self, buf: &mut ReadBuf<'_>, before: usize) -> Option<bool> {
+        let mut opening = self.opening.borrow_mut();
+        let Opening::Unclear(had) = &mut *opening else { return Some(true) };
+        let new = &buf.filled()[before..];
+        if new.is_empty() {
+            return Some(true);
+        }
+        if had.is_empty() && new.first() != PREFACE.first() {
+            *opening = Opening::Http1;
+            return Some(true);
+        }
+        had.extend_from_slice(new);
+        buf.set_filled(before);
+        if had.starts_with(PREFACE) {
+            *opening = Opening::Http2(std::mem::take(had));
+            return Some(false);
+        }
+        if PREFACE.starts_with(had) {
+            return None;
+        }
+        // It only looked like it.
+        self.peeked.borrow_mut().append(had);
+        self.ahead.set(true);
+        *opening = Opening::Http1;
+        None
+    }
+
     fn has_peeked(&self) -> bool {
         // Only what is ahead can have been peeked at.
         self.ahead.get() && !self.peeked.borrow().is_empty()
@@ -123,8 +171,11 @@ impl Wire {
     /// The connection, and what was read of it that hyper has not seen.
     pub(super) fn into_parts(self) -> (Stream, Bytes) {
         let held = self.inlet.into_inner().into_held();
-        let peeked = Bytes::from(self.peeked.into_inner());
-        (self.stream.into_inner(), join(held, peeked))
+        let unseen = match self.opening.into_inner() {
+            Opening::Http2(bytes) => bytes,
+            Opening::Http1 | Opening::Unclear(_) => self.peeked.into_inner(),
+        };
+        (self.stream.into_inner(), join(held, Bytes::from(unseen)))
     }
 }
 
@@ -162,7 +213,15 @@ impl AsyncRead for Socket {
             if *quiet == Some(turn) && !wire.has_peeked() {
                 return Poll::Pending;
             }
-            let polled = wire.poll_read(cx, buf);
+            let polled = loop {
+                let polled = wire.poll_read(cx, buf);
+                match wire.sniff(buf, before) {
+                    Some(true) => break polled,
+                    // hyper's part is over.
+                    Some(false) => return Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+                    None => {}
+                }
+            };
             *quiet = (polled.is_pending() && has_budget_remaining()).then_some(turn);
             if buf.filled().len() > before {
                 // Unless it could not take all of what was peeked at.

@@ -15,6 +15,7 @@ mod differential;
 mod ejection;
 mod faults;
 mod forwarding;
+mod http2;
 mod http2_upstream;
 mod idle;
 mod local_ca;

@@ -1,6 +1,7 @@
 //! A small vocabulary: `upstream`, `proxy().route(..).start()`, `Client::to(..)`; bytes in, bytes out.
 
 mod client;
+pub(crate) mod frames;
 mod proxies;
 mod tls;
 mod upstreams;

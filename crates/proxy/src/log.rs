@@ -21,7 +21,8 @@ use crate::pool::Endpoint;
 use crate::route::Route;
 use crate::site::{RouteBook, Site};
 use crate::stats::Stats;
-use crate::trace::TraceId;
+use crate::trace::export::Span;
+use crate::trace::{self, Context};
 use crate::upstream::Upstream;
 use crate::watch::{Phase, Watch, millis};
 
@@ -191,13 +192,13 @@ pub(crate) struct Record {
     auth_micros: Option<u64>,
     connect_micros: Option<u64>,
     upstream_micros: Option<u64>,
-    trace: Option<TraceId>,
+    context: Option<Context>,
     class: Option<&'static str>,
     complete: bool,
     tunnel: bool,
 }
 
-/// What the client asked for, kept only for the log.
+/// What the client asked for, kept only for the log and for traces.
 struct Asked {
     method: Method,
     host: Option<HeaderValue>,
@@ -230,7 +231,8 @@ impl Record {
         id: HeaderValue,
         (method, uri, host): (&Method, &Uri, Option<&HeaderValue>),
     ) -> Box<Self> {
-        let asked = books.log.is_on().then(|| Asked {
+        let wanted = books.log.is_on() || books.stats.spans.is_wanted();
+        let asked = wanted.then(|| Asked {
             method: method.clone(),
             host: host.cloned(),
             path: uri.path_and_query().cloned(),
@@ -253,7 +255,7 @@ impl Record {
             auth_micros: None,
             connect_micros: None,
             upstream_micros: None,
-            trace: None,
+            context: None,
             class: None,
             complete: false,
             tunnel: false,
@@ -308,8 +310,30 @@ impl Record {
     }
 
     /// It belongs to a trace.
-    pub(crate) fn traced(&mut self, trace: TraceId) {
-        self.trace = Some(trace);
+    pub(crate) fn traced(&mut self, context: Context) {
+        self.context = Some(context);
+    }
+
+    /// What there is to tell a collector of traces.
+    fn span(&self, context: &Context) -> Span {
+        let taken = self.started.elapsed();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let asked = self.asked.as_ref();
+        let path = asked.and_then(|asked| asked.path.as_ref());
+        Span {
+            trace: context.trace,
+            id: trace::span_of(&self.id),
+            parent: context.parent,
+            started: now.saturating_sub(taken),
+            taken,
+            method: asked.map(|asked| asked.method.clone()).unwrap_or_default(),
+            host: asked.and_then(|asked| asked.host.clone()),
+            path: path.map_or_else(String::new, |path| path.path().to_owned()),
+            route: self.route.as_ref().map(|route| route.path.clone()),
+            client: self.client.clone(),
+            status: self.status,
+            failure: self.class,
+        }
     }
 
     /// The id that the client, the upstream and the log line share.
@@ -415,6 +439,12 @@ impl Drop for Record {
         }
         stats.bytes_in.add(self.bytes_in());
         stats.bytes_out.add(self.bytes_out);
+        if let Some(context) = &self.context
+            && context.is_sampled()
+            && stats.spans.is_wanted()
+        {
+            stats.spans.put(self.span(context));
+        }
         if self.books.log.is_on() {
             self.books.log.push(self, Instant::now());
         }

@@ -42,6 +42,11 @@ impl Queue {
         self.seats.borrow().is_empty()
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.seats.borrow().len()
+    }
+
     /// A place at the end, if there is one.
     pub(crate) fn join(self: &Rc<Self>) -> Option<Ticket> {
         let mut seats = self.seats.borrow_mut();

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::Config;
+use crate::trace::export::Outbox;
 
 mod reloads;
 mod render;
@@ -68,6 +69,8 @@ pub(crate) struct Stats {
     pub(crate) auth_misses: Counter,
     /// Requests sent a second time.
     pub(crate) retries: Counter,
+    /// Spans on their way to a collector.
+    pub(crate) spans: Outbox,
     failures: Mutex<BTreeMap<&'static str, u64>>,
     /// By name, for whoever takes a configuration into use and for whoever reads.
     upstreams: Mutex<BTreeMap<Arc<str>, Arc<UpstreamStats>>>,
@@ -101,6 +104,8 @@ pub(crate) struct UpstreamStats {
     /// Connections, as of the last housekeeping.
     open: Counter,
     in_use: Counter,
+    /// Requests that wait for a connection, as of then.
+    waiting: Counter,
 }
 
 /// What one worker counts of one route.
@@ -131,10 +136,11 @@ impl UpstreamStats {
         self.latency.add(micros);
     }
 
-    /// Notes how many connections there are.
-    pub(crate) fn connections(&self, open: usize, in_use: usize) {
+    /// Notes how many connections there are, and how many requests wait for one.
+    pub(crate) fn connections(&self, open: usize, in_use: usize, waiting: usize) {
         self.open.set(open as u64);
         self.in_use.set(in_use as u64);
+        self.waiting.set(waiting as u64);
     }
 }
 
@@ -206,7 +212,7 @@ mod tests {
             stats.request(502, Some("upstream_closed"));
             let upstream = stats.upstream(&"chat".into());
             upstream.answered(200, 700);
-            upstream.connections(3, 1);
+            upstream.connections(3, 1, 2);
             let route = stats.route("a.org", &"/x/*".into());
             route.request(200);
             route.latency(900);
@@ -221,6 +227,7 @@ mod tests {
             "proxy_upstream_requests_total{upstream=\"chat\",status=\"2xx\"} 2",
             "proxy_upstream_connections{upstream=\"chat\",state=\"idle\"} 4",
             "proxy_upstream_connections{upstream=\"chat\",state=\"in_use\"} 2",
+            "proxy_upstream_waiting{upstream=\"chat\"} 4",
             "proxy_upstream_servers{upstream=\"chat\",state=\"healthy\"} 1",
             "proxy_upstream_seconds_bucket{upstream=\"chat\",le=\"0.0005\"} 0",
             "proxy_upstream_seconds_bucket{upstream=\"chat\",le=\"0.001\"} 2",

@@ -9,6 +9,9 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::config::Tracing;
 
+pub(crate) mod export;
+mod otlp;
+
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// Flags that are passed on: sampled, and that the id is random (Level 2).
@@ -18,33 +21,53 @@ const SAMPLED: u8 = 0b01;
 /// 32 hexadecimal digits.
 pub(crate) type TraceId = [u8; 32];
 
-/// What a `traceparent` says.
+/// 16 hexadecimal digits.
+pub(crate) type SpanId = [u8; 16];
+
+/// Where a request stands in its trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Parent {
-    trace: TraceId,
+pub(crate) struct Context {
+    /// The trace.
+    pub(crate) trace: TraceId,
+    /// The span of whoever sent the request.
+    pub(crate) parent: Option<SpanId>,
     flags: u8,
 }
 
-/// Puts the proxy's `traceparent` into a request; gives the trace.
-pub(crate) fn pass_on(headers: &mut HeaderMap, tracing: &Tracing, id: &HeaderValue) -> TraceId {
+impl Context {
+    /// Whether the trace is recorded.
+    pub(crate) fn is_sampled(&self) -> bool {
+        self.flags & SAMPLED != 0
+    }
+}
+
+/// The proxy's own span for the request with this id.
+pub(crate) fn span_of(id: &HeaderValue) -> SpanId {
+    id.as_bytes().get(16..).and_then(|half| half.try_into().ok()).unwrap_or([b'1'; 16])
+}
+
+/// Puts the proxy's `traceparent` into a request; gives what the request is part of.
+pub(crate) fn pass_on(headers: &mut HeaderMap, tracing: &Tracing, id: &HeaderValue) -> Context {
     let own: TraceId = id.as_bytes().try_into().unwrap_or([b'1'; 32]);
     let given = if tracing.from_clients { parent(headers) } else { None };
-    let Parent { trace, flags } = given.unwrap_or_else(|| {
+    let context = given.unwrap_or_else(|| {
         headers.remove(TRACESTATE);
-        Parent { trace: own, flags: if is_sampled(&own, tracing.sample) { SAMPLED } else { 0 } }
+        let flags = if is_sampled(&own, tracing.sample) { SAMPLED } else { 0 };
+        Context { trace: own, parent: None, flags }
     });
+    let Context { trace, flags, .. } = context;
     let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
     text[3..35].copy_from_slice(&trace);
-    text[36..52].copy_from_slice(&own[16..]);
+    text[36..52].copy_from_slice(&span_of(id));
     text[54] = b'0' + flags;
     if let Ok(value) = HeaderValue::from_bytes(&text) {
         headers.insert(TRACEPARENT, value);
     }
-    trace
+    context
 }
 
 /// The trace that a request says it belongs to, if it says so properly and once.
-fn parent(headers: &HeaderMap) -> Option<Parent> {
+fn parent(headers: &HeaderMap) -> Option<Context> {
     let mut lines = headers.get_all(TRACEPARENT).iter();
     let line = lines.next()?.as_bytes();
     if lines.next().is_some() {
@@ -64,7 +87,8 @@ fn parent(headers: &HeaderMap) -> Option<Parent> {
         return None;
     }
     let flags = u8::from_str_radix(std::str::from_utf8(flags).ok()?, 16).ok()?;
-    Some(Parent { trace: trace.try_into().ok()?, flags: flags & FLAGS })
+    let (trace, parent) = (trace.try_into().ok()?, parent.try_into().ok());
+    Some(Context { trace, parent, flags: flags & FLAGS })
 }
 
 /// Whether a trace that begins here is recorded; `share` of 2^32 is.
@@ -78,7 +102,7 @@ mod tests {
     use super::*;
 
     const ID: HeaderValue = HeaderValue::from_static("0123456789abcdef00112233445566ff");
-    const ALWAYS: Tracing = Tracing { sample: 1 << 32, from_clients: true };
+    const ALWAYS: Tracing = Tracing { sample: 1 << 32, from_clients: true, export: None };
 
     fn passed(lines: &[&'static str], tracing: &Tracing) -> (String, bool) {
         let mut headers = HeaderMap::new();
@@ -86,7 +110,7 @@ mod tests {
             headers.append(TRACEPARENT, HeaderValue::from_static(line));
         }
         headers.insert(TRACESTATE, HeaderValue::from_static("vendor=1"));
-        let trace = pass_on(&mut headers, tracing, &ID);
+        let trace = pass_on(&mut headers, tracing, &ID).trace;
         let line = headers[TRACEPARENT].to_str().unwrap().to_owned();
         assert_eq!(line.as_bytes()[3..35], trace);
         assert_eq!(headers.get_all(TRACEPARENT).iter().count(), 1);
@@ -127,7 +151,7 @@ mod tests {
         assert_eq!(passed(&[good, good], &ALWAYS).0, new);
         let own = Tracing { from_clients: false, ..ALWAYS };
         assert_eq!(passed(&[good], &own).0, new);
-        let never = Tracing { sample: 0, from_clients: true };
+        let never = Tracing { sample: 0, ..ALWAYS };
         let unmarked = "00-0123456789abcdef00112233445566ff-00112233445566ff-00";
         assert_eq!(passed(&[], &never).0, unmarked);
     }

@@ -267,7 +267,7 @@ impl Upstream {
         self.retries.refill();
         // A server may be well again, or a new one be there.
         self.queue.call();
-        self.stats.connections(open, in_use);
+        self.stats.connections(open, in_use, self.queue.len());
     }
 }
 

@@ -94,6 +94,7 @@ impl Worker {
         let site = Site::new(plan, &stats, number, None);
         let server = &plan.config.server;
         let log = AccessLog::new(plan.sink.clone(), server.access_log_format, format);
+        stats.spans.want(plan.config.exports_traces());
         Rc::new(Self {
             number,
             books: Books::new(log, stats, server.keep_alive),

@@ -14,8 +14,8 @@ use toml::Spanned;
 use super::error::Finding;
 use super::locate::Document;
 use super::values::{self, Complaint};
-use super::written::{Amount, AuthSection, File, ServerSection, Text};
-use super::{AccessLog, Auth, Config, Server, Tracing};
+use super::written::{Amount, AuthSection, File, ServerSection, Text, TracingSection};
+use super::{AccessLog, Auth, Config, Export, Server, Tracing};
 use crate::route::AuthRule;
 use crate::routes::Routes;
 
@@ -27,7 +27,7 @@ mod template;
 mod upstreams;
 mod words;
 
-use words::{cookie_name, identity_header, log_format};
+use words::{collector, cookie_name, identity_header, log_format};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -80,13 +80,7 @@ impl Builder<'_> {
             let upstream = reference(&section.upstream, self);
             self.auth(section, upstream)
         });
-        let tracing = file.tracing.map(|section| Tracing {
-            sample: section
-                .sample
-                .and_then(|text| self.read(&text, values::share))
-                .unwrap_or(1 << 32),
-            from_clients: section.from_clients.unwrap_or(true),
-        });
+        let tracing = file.tracing.map(|section| self.tracing(section));
         let mut routes = Routes::default();
         for host in file.hosts {
             self.host(
@@ -295,6 +289,19 @@ impl Builder<'_> {
                 .access_log_format
                 .and_then(|text| self.read(&text, log_format)),
             trusted_proxies,
+        }
+    }
+
+    fn tracing(&mut self, section: TracingSection) -> Tracing {
+        let service = section.service.map_or_else(|| "proxy".to_owned(), Spanned::into_inner);
+        let url = section.export.and_then(|text| self.read(&text, collector));
+        Tracing {
+            sample: section
+                .sample
+                .and_then(|text| self.read(&text, values::share))
+                .unwrap_or(1 << 32),
+            from_clients: section.from_clients.unwrap_or(true),
+            export: url.map(|url| Export { url, service }),
         }
     }
 

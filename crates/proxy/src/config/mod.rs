@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderName;
+use http::{HeaderName, Uri};
 use ipnet::IpNet;
 use serde::Deserialize;
 use toml::de::DeTable;
@@ -153,12 +153,23 @@ pub struct Auth {
 }
 
 /// `[tracing]`: W3C trace context.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tracing {
     /// How many of 2^32 traces that begin here are marked to be recorded.
     pub sample: u64,
     /// Whether traces that clients began go on.
     pub from_clients: bool,
+    /// Where the proxy's own spans go; absent: nowhere.
+    pub export: Option<Export>,
+}
+
+/// An OpenTelemetry collector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    /// Where it takes OTLP over HTTP; `http` always.
+    pub url: Uri,
+    /// What this proxy is called there.
+    pub service: String,
 }
 
 /// `[upstreams.NAME]`: servers that answer the same.
@@ -314,6 +325,11 @@ impl Default for Eject {
 }
 
 impl Config {
+    /// Whether spans go to a collector.
+    pub(crate) fn exports_traces(&self) -> bool {
+        self.tracing.as_ref().is_some_and(|tracing| tracing.export.is_some())
+    }
+
     /// Reads and checks a file, with `${NAME}` taken from the environment.
     ///
     /// # Errors

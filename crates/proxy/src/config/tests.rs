@@ -597,10 +597,17 @@ fn trace_context_and_the_format_of_the_log_are_read() {
         .unwrap()
         .config;
     assert_eq!(config.server.access_log_format, Some(Format::Combined));
-    assert_eq!(config.tracing, Some(Tracing { sample: 1 << 32, from_clients: true }));
-    let text = format!("[tracing]\nsample = \"25%\"\nfrom_clients = false\n{SMALL}");
+    assert_eq!(config.tracing, Some(Tracing { sample: 1 << 32, from_clients: true, export: None }));
+    let export = "export = \"http://otel:4318/v1/traces\"\nservice = \"door\"";
+    let text = format!("[tracing]\nsample = \"25%\"\nfrom_clients = false\n{export}\n{SMALL}");
+    let url = "http://otel:4318/v1/traces".parse().unwrap();
+    let export = Some(Export { url, service: "door".to_owned() });
     let config = parse(&text).unwrap().config;
-    assert_eq!(config.tracing, Some(Tracing { sample: 1 << 30, from_clients: false }));
+    assert_eq!(config.tracing, Some(Tracing { sample: 1 << 30, from_clients: false, export }));
+    for bad in ["https://otel/", "otel:4318", "http://", "http://a@b/"] {
+        let error = errors(&format!("[tracing]\nexport = \"{bad}\"\n{SMALL}"));
+        assert!(error.contains("2:10: key `tracing.export`"), "{error}");
+    }
     let error = errors("[server]\naccess_log_format = \"xml\"\n[tracing]\nsample = \"2\"\n");
     assert!(error.contains("2:21: key `server.access_log_format`: there is no format"), "{error}");
     assert!(error.contains("4:10: key `tracing.sample`: \"2\" is not a share"), "{error}");

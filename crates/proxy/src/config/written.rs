@@ -80,6 +80,8 @@ pub(super) struct AuthSection {
 pub(super) struct TracingSection {
     pub(super) sample: Option<Text>,
     pub(super) from_clients: Option<bool>,
+    pub(super) export: Option<Text>,
+    pub(super) service: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]

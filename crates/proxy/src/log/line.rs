@@ -65,9 +65,9 @@ impl Line<'_> {
             out.extend_from_slice(class.as_bytes());
             out.push(b'"');
         }
-        if let Some(trace) = &record.trace {
+        if let Some(context) = &record.context {
             out.extend_from_slice(b",\"trace\":\"");
-            out.extend_from_slice(trace);
+            out.extend_from_slice(&context.trace);
             out.push(b'"');
         }
         out.extend_from_slice(b",\"id\":\"");
@@ -123,9 +123,9 @@ impl Line<'_> {
             out.extend_from_slice(b" failure=");
             out.extend_from_slice(class.as_bytes());
         }
-        if let Some(trace) = &record.trace {
+        if let Some(context) = &record.context {
             out.extend_from_slice(b" trace=");
-            out.extend_from_slice(trace);
+            out.extend_from_slice(&context.trace);
         }
         out.extend_from_slice(b" id=");
         out.extend_from_slice(record.id.as_bytes());

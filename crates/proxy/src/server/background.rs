@@ -14,6 +14,7 @@ use crate::link::Manner;
 use crate::plan::{Plan, Tended};
 use crate::resolve::{Names, Resolver};
 use crate::stats::{self, Reloads, Stats};
+use crate::trace::export;
 
 /// Time between two looks at the files of certificates.
 const LOOK: Duration = Duration::from_secs(1);
@@ -43,6 +44,7 @@ impl Background {
 
     async fn run(mut self) {
         let plan = self.view.plan.clone();
+        tokio::task::spawn_local(export::run(plan.clone(), self.view.stats.clone()));
         tokio::task::spawn_local(follow_certificates(plan));
         if let Some((listener, stop)) = self.admin {
             match TcpListener::from_std(listener) {

@@ -9,6 +9,7 @@ use super::{
     BOUNDS, Counter, Latency, Reloads, RouteName, RouteStats, Stats, Statuses, UpstreamStats, lock,
 };
 use crate::plan::Plan;
+use crate::watch::clock;
 
 /// Names for the first digit of a status.
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -33,7 +34,7 @@ pub(crate) fn render(workers: &[Arc<Stats>], plan: &Plan, reloads: &Reloads) -> 
         let _ = writeln!(text, "proxy_failures_total{{class=\"{class}\"}} {count}");
     }
     type Pick = fn(&Stats) -> &Counter;
-    let simple: [(&str, &str, &str, Pick); 11] = [
+    let simple: [(&str, &str, &str, Pick); 14] = [
         ("proxy_connections", "gauge", "Open client connections.", |stats| &stats.connections),
         ("proxy_connections_parked", "gauge", "Those that have been idle for a second.", |stats| {
             &stats.parked
@@ -59,6 +60,18 @@ pub(crate) fn render(workers: &[Arc<Stats>], plan: &Plan, reloads: &Reloads) -> 
             &stats.auth_misses
         }),
         ("proxy_retries_total", "counter", "Requests sent a second time.", |stats| &stats.retries),
+        ("proxy_spans_exported_total", "counter", "Spans that the collector took.", |stats| {
+            &stats.spans.exported
+        }),
+        ("proxy_spans_dropped_total", "counter", "Spans for which there was no room.", |stats| {
+            &stats.spans.lost
+        }),
+        (
+            "proxy_spans_refused_total",
+            "counter",
+            "Spans that the collector did not take.",
+            |stats| &stats.spans.refused,
+        ),
         ("proxy_workers", "gauge", "Worker threads.", |_| &ONE),
     ];
     for (name, kind, help, pick) in simple {
@@ -100,12 +113,24 @@ fn per_upstream(text: &mut String, workers: &[Arc<Stats>], plan: &Plan) {
             );
         }
     }
+    head(text, "proxy_upstream_waiting", "gauge", "Requests that wait for a connection.");
+    for (name, workers) in &upstreams {
+        let waiting: u64 = workers.iter().map(|stats| stats.waiting.get()).sum();
+        let _ = writeln!(text, "proxy_upstream_waiting{{upstream=\"{name}\"}} {waiting}");
+    }
     head(text, "proxy_upstream_servers", "gauge", "Addresses of servers by health.");
     for tended in &plan.upstreams {
         let known = tended.directory.known();
-        let healthy = known.iter().filter(|known| known.is_healthy()).count();
+        let now = clock();
+        let (well, unhealthy): (Vec<_>, Vec<_>) =
+            known.iter().partition(|known| known.is_healthy());
+        let ejected = well.iter().filter(|known| known.is_ejected(now)).count();
         let name = &tended.config.name;
-        for (state, number) in [("healthy", healthy), ("unhealthy", known.len() - healthy)] {
+        for (state, number) in [
+            ("healthy", well.len() - ejected),
+            ("unhealthy", unhealthy.len()),
+            ("ejected", ejected),
+        ] {
             let _ = writeln!(
                 text,
                 "proxy_upstream_servers{{upstream=\"{name}\",state=\"{state}\"}} {number}"

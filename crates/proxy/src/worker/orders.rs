@@ -113,6 +113,7 @@ impl Worker {
         self.books.keep_alive_ms.set(millis(server.keep_alive));
         self.limits.set(Limits::share(server));
         self.books.stats.retain(&plan.config);
+        self.books.stats.spans.want(plan.config.exports_traces());
         *self.site.borrow_mut() = next.clone();
         before.retire(&next);
     }

@@ -1,6 +1,6 @@
 //! One line a request, whatever became of it.
 
-use super::support::{Client, Upstream, get, header, ok, proxy, soon};
+use super::support::{Client, Upstream, eventually, get, header, ok, proxy, soon};
 
 /// The lines of a proxy that has ended.
 async fn lines(file: &std::path::Path, running: super::support::Running) -> Vec<serde_json::Value> {
@@ -200,4 +200,54 @@ async fn without_a_tracing_section_trace_headers_pass_as_they_are() {
     let running = proxy().to(&up).start();
     get(running.addr, "/", "traceparent: whatever\r\n").await;
     assert_eq!(header(&up.request(), "traceparent"), Some("whatever"));
+}
+
+#[tokio::test]
+async fn spans_of_sampled_traces_reach_the_collector_and_a_deaf_one_costs_nothing() {
+    let up = Upstream::replying(ok("hello")).await;
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = told.clone();
+    let collector = Upstream::scripted(move |mut conn| {
+        let heard = heard.clone();
+        async move {
+            let head = conn.request().await.unwrap();
+            let length = header(&head, "content-length").unwrap().parse().unwrap();
+            let body: serde_json::Value =
+                serde_json::from_slice(&conn.bytes(length).await).unwrap();
+            conn.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+            heard.lock().unwrap().push(body);
+        }
+    })
+    .await;
+    let build = |addr: std::net::SocketAddr| {
+        let section = format!("[tracing]\nexport = \"http://{addr}/v1/traces\"");
+        proxy().admin().section(&section).to(&up)
+    };
+    let mut running = build(collector.addr).start();
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    for flags in ["00", "01"] {
+        let given = format!("traceparent: 00-{trace}-00f067aa0ba902b7-{flags}\r\n");
+        assert_eq!(get(running.addr, "/x?secret=1", &given).await.status, 200);
+    }
+    eventually("the spans", || !told.lock().unwrap().is_empty()).await;
+    let message = told.lock().unwrap()[0].clone();
+    let spans = message["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap().clone();
+    assert_eq!(spans.len(), 1, "the other trace is not sampled: {message}");
+    assert_eq!((&spans[0]["traceId"], &spans[0]["name"]), (&trace.into(), &"GET /*".into()));
+    assert_eq!(spans[0]["parentSpanId"], "00f067aa0ba902b7");
+    let passed = header(&up.requests()[1], "traceparent").unwrap().to_owned();
+    assert_eq!(spans[0]["spanId"].as_str(), passed.split('-').nth(2));
+    assert!(!message.to_string().contains("secret"), "{message}");
+    assert!(collector.requests()[0].starts_with("POST /v1/traces HTTP/1.1\r\n"));
+    // Nobody listens there.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    running.reload(&build(gone)).await.unwrap();
+    assert_eq!(get(running.addr, "/", "").await.status, 200);
+    soon("the loss", async {
+        while running.metric("proxy_spans_refused_total").await.as_deref() != Some("1") {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(running.metric("proxy_spans_exported_total").await.as_deref(), Some("1"));
 }

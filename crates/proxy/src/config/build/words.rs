@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, Uri};
 
 use crate::config::TlsKind;
 use crate::config::values::Complaint;
@@ -102,6 +102,21 @@ pub(super) fn rate_by(text: &str) -> Result<RateBy, Complaint> {
             "write \"client\", \"route\" or \"header:NAME\"".to_owned(),
         )),
     }
+}
+
+pub(super) fn collector(text: &str) -> Result<Uri, Complaint> {
+    let url = text.parse::<Uri>().ok().filter(|url| {
+        url.scheme_str() == Some("http")
+            && url.host().is_some_and(|host| !host.is_empty())
+            && !text.contains('@')
+    });
+    url.ok_or_else(|| {
+        (
+            format!("\"{text}\" is not the address of a collector"),
+            "write where it takes OTLP over HTTP, such as \"http://127.0.0.1:4318/v1/traces\""
+                .to_owned(),
+        )
+    })
 }
 
 pub(super) fn log_format(text: &str) -> Result<Format, Complaint> {

@@ -107,6 +107,7 @@ fn kind(section: &str, key: &str) -> Option<Value> {
         ("server", "listen") => list(json!({ "anyOf": [text(), table("listen")] })),
         ("server", "access_log_format") => words(&["text", "json", "combined"]),
         ("server", "workers" | "max_body") => number(),
+        ("tracing", "export") => text(),
         ("listen", "tls") => words(&["certificates", "local"]),
         ("listen", "redirect_to_https") => json!({ "type": ["boolean", "integer"] }),
         ("tls", "certificates") => list(table("certificate")),

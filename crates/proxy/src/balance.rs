@@ -11,7 +11,7 @@ use crate::config::Policy;
 
 mod hash;
 
-pub(crate) use hash::{Key, fingerprint, value};
+pub(crate) use hash::{Key, address, fingerprint, value};
 
 /// The share of a server of weight 1.
 pub(crate) const UNIT: u32 = 256;

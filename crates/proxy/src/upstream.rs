@@ -2,11 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher as _, RandomState};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::StatusCode;
 use http::header::HeaderMap;
-use http::{HeaderValue, StatusCode};
 use tokio::time::Instant;
 
 use crate::balance::{self, Choice, Dice, Key, Server as _};
@@ -191,8 +192,8 @@ impl Upstream {
     }
 
     /// What decides where a request goes if that is decided by hashing.
-    pub(crate) fn key(&self, client: &HeaderValue, headers: &HeaderMap) -> Key {
-        Key::of(&self.config.policy, client, headers)
+    pub(crate) fn key(&self, headers: &HeaderMap, client: impl FnOnce() -> IpAddr) -> Key {
+        Key::of(&self.config.policy, headers, client)
     }
 
     /// Notes how a request to a server went; after too many failures in a row it is left out for a while.

@@ -1,5 +1,6 @@
 //! The call to backend-auth itself: a request made anew, with a handful of headers.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -107,8 +108,10 @@ impl Gate {
         headers: HeaderMap,
     ) -> Result<(http::Response<hyper::body::Incoming>, Lease), &'static str> {
         let uri: Uri = self.config.path.parse().map_err(|_| "the path is no path")?;
-        let client = headers.get(X_FORWARDED_FOR);
-        let key = client.map(|client| upstream.key(client, &headers)).unwrap_or_default();
+        let key = upstream.key(&headers, || {
+            let client = headers.get(X_FORWARDED_FOR).and_then(|client| client.to_str().ok());
+            client.and_then(|ip| ip.parse().ok()).unwrap_or(IpAddr::from([0, 0, 0, 0]))
+        });
         let mut tried = Tried::new(key);
         loop {
             let mut lease =

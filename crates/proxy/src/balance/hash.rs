@@ -5,6 +5,7 @@
 //! its share from all others alike. There is no ring to build or to keep in step between workers.
 
 use std::hash::Hasher as _;
+use std::net::IpAddr;
 
 use http::HeaderValue;
 use http::header::{COOKIE, HeaderMap};
@@ -19,9 +20,13 @@ pub(crate) struct Key(u64);
 
 impl Key {
     /// The key of a request; without the header or cookie, its client is the key.
-    pub(crate) fn of(policy: &Policy, client: &HeaderValue, headers: &HeaderMap) -> Self {
+    pub(crate) fn of(
+        policy: &Policy,
+        headers: &HeaderMap,
+        client: impl FnOnce() -> IpAddr,
+    ) -> Self {
         let Policy::Hash(by) = policy else { return Self::default() };
-        Self(fingerprint(value(by, headers).unwrap_or(client.as_bytes())))
+        Self(value(by, headers).map_or_else(|| address(client()), fingerprint))
     }
 }
 
@@ -41,6 +46,14 @@ fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
         .iter()
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
         .find_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+}
+
+/// A number for the address of a client.
+pub(crate) fn address(client: IpAddr) -> u64 {
+    match client {
+        IpAddr::V4(address) => fingerprint(&address.octets()),
+        IpAddr::V6(address) => fingerprint(&address.octets()),
+    }
 }
 
 /// A number for a text, the same in every worker and after every restart.
@@ -81,12 +94,12 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_static(value));
         }
-        Key::of(&Policy::Hash(by), &HeaderValue::from_static("10.0.0.1"), &map).0
+        Key::of(&Policy::Hash(by), &map, || IpAddr::from([10, 0, 0, 1])).0
     }
 
     #[test]
     fn the_key_is_the_header_or_the_cookie_and_else_the_client() {
-        let client = fingerprint(b"10.0.0.1");
+        let client = address(IpAddr::from([10, 0, 0, 1]));
         assert_eq!(key(HashBy::Client, &[("x-room", "7")]), client);
         let room = || HashBy::Header("x-room".parse().unwrap());
         assert_eq!(key(room(), &[("x-room", "7")]), fingerprint(b"7"));

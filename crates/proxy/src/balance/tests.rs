@@ -61,8 +61,8 @@ fn servers(weights: &[u32]) -> Vec<Fake> {
 }
 
 fn key(number: u64) -> Key {
-    let text = http::HeaderValue::from(number);
-    Key::of(&hash(), &text, &http::HeaderMap::new())
+    let client = std::net::Ipv6Addr::from(u128::from(number));
+    Key::of(&hash(), &http::HeaderMap::new(), || client.into())
 }
 
 fn hash() -> Policy {

@@ -1,6 +1,5 @@
 //! The way of one request to its upstream, as the route and the upstream lay it down.
 
-use std::net::IpAddr;
 use std::time::Instant;
 
 use http::HeaderMap;
@@ -48,7 +47,8 @@ impl<'s> Way<'s> {
         let own = &upstream.config;
         Ok(Self {
             upstream,
-            key: upstream.key(visit.client.address(), headers),
+            key: upstream
+                .key(headers, || visit.client.origin(headers, |ip| site.config.server.trusts(ip))),
             patience: route.patience,
             max_body: route.max_body,
             response_ms: millis(forward.response_timeout.unwrap_or(own.response_timeout)),
@@ -64,10 +64,7 @@ fn point(split: &Split, visit: &Visit, site: &Site, headers: &HeaderMap) -> u64 
         return balance::fingerprint(value);
     }
     let origin = visit.client.origin(headers, |ip| site.config.server.trusts(ip));
-    match origin {
-        IpAddr::V4(address) => balance::fingerprint(&address.octets()),
-        IpAddr::V6(address) => balance::fingerprint(&address.octets()),
-    }
+    balance::address(origin)
 }
 
 /// Counts a request against the limit of its route, if it has one.

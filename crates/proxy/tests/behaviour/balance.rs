@@ -218,3 +218,24 @@ async fn of_two_servers_the_one_that_answers_slowly_is_left_alone() {
     }
     assert_eq!(slow.requests().len(), 1);
 }
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_the_client_it_tells_of_is_the_key() {
+    let servers = [Upstream::replying(ok("a")).await, Upstream::replying(ok("b")).await];
+    let addrs = servers.each_ref().map(|up| up.addr);
+    for (trusted, used) in [("127.0.0.0/8", 2), ("10.0.0.0/8", 1)] {
+        let running = proxy()
+            .server(&format!("trusted_proxies = [\"{trusted}\"]"))
+            .upstream("main", &addrs, "policy = \"hash\"\nhash_by = \"client\"")
+            .route("/*", "main", "")
+            .start();
+        let mut seen = std::collections::BTreeSet::new();
+        for client in 0..16 {
+            let told = format!("x-forwarded-for: 203.0.113.{client}\r\n");
+            let first = get(running.addr, "/", &told).await.text().to_owned();
+            assert_eq!(get(running.addr, "/", &told).await.text(), first);
+            seen.insert(first);
+        }
+        assert_eq!(seen.len(), used, "{trusted}");
+    }
+}

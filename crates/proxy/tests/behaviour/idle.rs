@@ -1,6 +1,6 @@
 //! Connections on which nothing happens for a while.
 
-use super::support::{Client, Running, Upstream, get, ok, proxy, soon};
+use super::support::{Authority, Client, Running, Upstream, get, ok, proxy, soon};
 
 const ASK: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
@@ -23,6 +23,24 @@ async fn a_parked_connection_serves_the_next_request_whole_or_in_pieces() {
             client.send(piece).await;
         }
         assert_eq!(client.response().await.text(), "in");
+        parked(&running, 1).await;
+    }
+}
+
+#[tokio::test]
+async fn a_parked_connection_with_tls_goes_on_where_it_was() {
+    let up = Upstream::replying(ok("in")).await;
+    let authority = Authority::new();
+    authority.issue("a", &["a.test"]);
+    let running = proxy()
+        .listen("{ address = \"127.0.0.1:0\", tls = \"certificates\" }")
+        .tls(&authority.section("a", &[]))
+        .admin()
+        .to(&up)
+        .start();
+    let mut client = authority.trust().connect(running.addr, "a.test").await;
+    for _ in 0..2 {
+        assert_eq!(client.ask("GET / HTTP/1.1\r\nhost: a.test\r\n\r\n").await.text(), "in");
         parked(&running, 1).await;
     }
 }

@@ -83,26 +83,59 @@ impl Tunnel {
                 until_cut(both, watch).await
             }
             (client, server) => {
-                let (from_client, to_client) = tokio::io::split(client);
-                let (from_server, to_server) = tokio::io::split(server);
-                let both = async {
-                    tokio::try_join!(
-                        relay(from_client, to_server, early, &up, alive),
-                        relay(from_server, to_client, late, &down, alive),
-                    )
-                };
-                until_cut(both, watch).await
+                both_ways(client, server, (early, late), (&up, &down), idle_ms, watch).await
             }
         };
-        if let Some(mut record) = record {
-            record.tunnelled(up.get(), down.get());
-            // Any end is a good one for a tunnel, unless it was cut here.
-            record.complete();
-            if let Some(class) = cut {
-                record.fail(class);
-            }
+        settle(record, (up.get(), down.get()), cut);
+    }
+
+    /// The same for a client of whom nothing was read ahead.
+    pub(crate) async fn run_over(
+        mut self,
+        client: impl AsyncRead + AsyncWrite + Unpin,
+        watch: &Watch,
+    ) {
+        let idle_ms = millis(self.idle);
+        watch.due_in(idle_ms);
+        let (up, down) = (Cell::new(0), Cell::new(0));
+        let record = self.record.take();
+        let early = (Bytes::new(), self.early);
+        let cut = both_ways(client, self.stream, early, (&up, &down), idle_ms, watch).await;
+        settle(record, (up.get(), down.get()), cut);
+    }
+}
+
+/// Writes down what a tunnel came to.
+fn settle(record: Option<Box<Record>>, (up, down): (u64, u64), cut: Option<&'static str>) {
+    if let Some(mut record) = record {
+        record.tunnelled(up, down);
+        // Any end is a good one for a tunnel, unless it was cut here.
+        record.complete();
+        if let Some(class) = cut {
+            record.fail(class);
         }
     }
+}
+
+/// Moves bytes between streams of any kind. `early` is what was read of each already.
+async fn both_ways(
+    client: impl AsyncRead + AsyncWrite + Unpin,
+    server: impl AsyncRead + AsyncWrite + Unpin,
+    (of_client, of_server): (Bytes, Bytes),
+    (up, down): (&Cell<u64>, &Cell<u64>),
+    idle_ms: u64,
+    watch: &Watch,
+) -> Option<&'static str> {
+    let alive = || watch.due_in(idle_ms);
+    let (from_client, to_client) = tokio::io::split(client);
+    let (from_server, to_server) = tokio::io::split(server);
+    let both = async {
+        tokio::try_join!(
+            relay(from_client, to_server, of_client, up, alive),
+            relay(from_server, to_client, of_server, down, alive),
+        )
+    };
+    until_cut(both, watch).await
 }
 
 /// Lets both directions run to their ends; gives the reason if it has to stop them.

@@ -31,6 +31,8 @@ use crate::front::stream::Stream;
 use crate::guard::OutOfStep;
 use crate::watch::{Drain, Phase, Watch, now_ms};
 
+mod web_socket;
+
 /// Time between two pings, and the longest wait for the answer to one.
 const PING: Duration = Duration::from_secs(30);
 const PONG: Duration = Duration::from_secs(20);
@@ -74,10 +76,11 @@ impl Worker {
             .max_header_list_size(limits.http2_head_bytes)
             .max_pending_accept_reset_streams(RESET_STREAMS)
             .max_local_error_reset_streams(FAULTY_STREAMS)
+            .enable_connect_protocol()
             .auto_date_header(true);
         let service = service_fn(|request| {
-            let visit = streams.visit(visit);
-            Box::pin(answer(visit, request))
+            let (visit, stream) = streams.visit(visit);
+            Box::pin(answer(visit, stream, request))
         });
         let mut connection = builder.serve_connection(TokioIo::new(wire), service);
         let mut leaving = false;
@@ -110,8 +113,12 @@ impl Worker {
 /// Answers the request of a stream.
 async fn answer(
     visit: Rc<Visit>,
+    stream: Rc<OpenStream>,
     mut request: Request<Incoming>,
 ) -> Result<Response<ProxyBody>, OutOfStep> {
+    if web_socket::is_asked_for(&request) {
+        return web_socket::open(visit, stream, request).await;
+    }
     let has_body = !request.body().is_end_stream();
     plain(&mut request, has_body);
     let mut response = forward::handle(visit, request).await?;
@@ -147,18 +154,19 @@ struct Streams {
     connection: Rc<Watch>,
     open: Cell<usize>,
     /// The stream that hyper is about to hand to the [`Spawner`].
-    next: RefCell<Option<OpenStream>>,
+    next: RefCell<Option<Rc<OpenStream>>>,
 }
 
 impl Streams {
     /// A new stream's own view of its connection.
-    fn visit(self: &Rc<Self>, connection: &Visit) -> Rc<Visit> {
+    fn visit(self: &Rc<Self>, connection: &Visit) -> (Rc<Visit>, Rc<OpenStream>) {
         let watch = self.worker.watches.open_stream();
         if self.open.replace(self.open.get() + 1) == 0 {
             self.connection.enter(Phase::Busy, u64::MAX);
         }
-        *self.next.borrow_mut() = Some(OpenStream { streams: self.clone(), watch: watch.clone() });
-        Rc::new(Visit {
+        let stream = Rc::new(OpenStream { streams: self.clone(), watch: watch.clone() });
+        *self.next.borrow_mut() = Some(stream.clone());
+        let visit = Rc::new(Visit {
             worker: self.worker.clone(),
             watch,
             client: connection.client.clone(),
@@ -166,11 +174,12 @@ impl Streams {
             door: connection.door.clone(),
             secure: connection.secure.clone(),
             tunnel: RefCell::new(None),
-        })
+        });
+        (visit, stream)
     }
 }
 
-/// A stream, until it is dropped.
+/// A stream, until its last owner drops it.
 struct OpenStream {
     streams: Rc<Streams>,
     watch: Rc<Watch>,

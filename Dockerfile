@@ -42,9 +42,11 @@ STOPSIGNAL SIGTERM
 
 # ---- the front door ------------------------------------------------------------------------------------------
 FROM runtime AS proxy
+COPY --from=build --chown=10001:10001 /out/data /data
 COPY proxy.conf /app/proxy.conf
 COPY --from=build /out/proxy /usr/local/bin/proxy
-ENV PROXY_CONFIG=/app/proxy.conf ADMIN=127.0.0.1:9100
+ENV PROXY_CONFIG=/app/proxy.conf PROXY_DATA=/data ADMIN=127.0.0.1:9100
+VOLUME /data
 EXPOSE 8080
 HEALTHCHECK --interval=5s --timeout=5s --start-period=20s --retries=3 CMD ["proxy", "health"]
 CMD ["proxy"]

@@ -56,9 +56,10 @@ impl Worker {
             let drain = parked(&wire, watch).await;
             self.books.stats.parked.sub(1);
             match drain {
-                Drain::No if watch.expired() => break Turn::Gone,
-                Drain::No => {}
-                _ => break Turn::Ended(Bytes::new()),
+                Drain::No | Drain::Patient if watch.expired() => break Turn::Gone,
+                // With another process in its place one more request may be on its way here.
+                Drain::No | Drain::Patient => {}
+                Drain::Requests | Drain::Live => break Turn::Ended(Bytes::new()),
             }
         };
         let Some(wire) = Rc::into_inner(wire) else { return };
@@ -155,7 +156,7 @@ async fn parked(wire: &Wire, watch: &Watch) -> Drain {
     std::future::poll_fn(|cx: &mut Context<'_>| {
         watch.set_task(cx.waker());
         let drain = watch.drain();
-        if drain != Drain::No || watch.expired() || wire.poll_ready(cx).is_ready() {
+        if drain >= Drain::Requests || watch.expired() || wire.poll_ready(cx).is_ready() {
             return Poll::Ready(drain);
         }
         Poll::Pending

@@ -156,6 +156,8 @@ async fn another_process_takes_over_without_a_failed_request_and_sockets_end_by_
     assert_eq!(tunnel.head().await.status, 101);
     let mut slow = Client::to(addr).await;
     slow.send("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let mut idle = Client::to(addr).await;
+    assert_eq!(idle.ask("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.header("connection"), None);
     // One worker more than before.
     let text = proxy().server("workers = 3").to(&up).text();
     let mut new = Program::start_with(&text, &args);
@@ -166,6 +168,8 @@ async fn another_process_takes_over_without_a_failed_request_and_sockets_end_by_
     eventually("requests after it", || asked.load(Ordering::SeqCst) > so_far + 200).await;
     tunnel.send("x").await;
     assert_eq!(tunnel.exactly(1).await, b"x", "the old one's tunnel lives on");
+    let last = idle.ask("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!((last.text(), last.header("connection")), ("hello", Some("close")));
     go.store(true, Ordering::SeqCst);
     assert_eq!(slow.response().await.text(), "hello");
     drop(tunnel);

@@ -10,6 +10,7 @@
 mod access_log;
 mod auth;
 mod balance;
+mod corpus;
 mod crowds;
 mod differential;
 mod ejection;

@@ -1,5 +1,7 @@
 //! Streams of bytes that readers are known to take in different ways.
 
+use super::super::support::Chance;
+
 const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nhost: a\r\n\r\n";
 
 /// Streams as they are.
@@ -102,30 +104,9 @@ pub(super) fn odd() -> Vec<Vec<u8>> {
 /// So many streams with a byte or two changed, put in or taken out; always the same ones.
 pub(super) fn bent(count: usize) -> impl Iterator<Item = Vec<u8>> {
     let good = odd();
-    let bytes = b"\r\n 0123:;,aZ#\t\0-_\"";
-    let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
+    let mut chance = Chance::new();
     (0..count).map(move |_| {
-        let mut stream = good[chance.below(good.len())].clone();
-        for _ in 0..=chance.below(2) {
-            let (at, byte) = (chance.below(stream.len()), bytes[chance.below(bytes.len())]);
-            match chance.below(3) {
-                0 => stream[at] = byte,
-                1 => stream.insert(at, byte),
-                _ => drop(stream.remove(at)),
-            }
-        }
-        stream
+        let one = chance.below(good.len());
+        chance.bend(&good[one], b"\r\n 0123:;,aZ#\t\0-_\"")
     })
-}
-
-/// Numbers without a pattern (xorshift).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap() % end
-    }
 }

@@ -1,11 +1,13 @@
 //! A small vocabulary: `upstream`, `proxy().route(..).start()`, `Client::to(..)`; bytes in, bytes out.
 
+mod chance;
 mod client;
 pub(crate) mod frames;
 mod proxies;
 mod tls;
 mod upstreams;
 
+pub(crate) use chance::Chance;
 pub(crate) use client::{Client, Response, get};
 pub(crate) use proxies::{Builder, Running, proxy};
 pub(crate) use tls::{Authority, Trust};

@@ -110,10 +110,18 @@ async fn echoing() -> Upstream {
         while let Some(head) = conn.request().await {
             if head.starts_with("GET /tunnel") {
                 conn.send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nhi ").await;
-                while let [byte] = conn.bytes(1).await[..] {
-                    conn.send([byte]).await;
+                // What is short comes back byte by byte, the rest in larger pieces.
+                for _ in 0.."early more".len() {
+                    let byte = conn.bytes(1).await;
+                    conn.send(byte).await;
                 }
-                return;
+                loop {
+                    let piece = conn.bytes(1000).await;
+                    if piece.is_empty() {
+                        return;
+                    }
+                    conn.send(piece).await;
+                }
             }
             let length = head
                 .lines()

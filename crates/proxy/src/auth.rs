@@ -205,7 +205,8 @@ impl Gate {
         if caching {
             self.cache.borrow_mut().insert(key, Entry::Asking(flight.clone()));
         }
-        let head = self.head(credential, parts, client, id);
+        let address = client.origin_text(&parts.headers, |ip| site.config.server.trusts(ip));
+        let head = self.head(credential, parts, client, address, id);
         let (site, landing) = (site.clone(), flight.clone());
         tokio::task::spawn_local(async move {
             let Some(gate) = &site.gate else { return };

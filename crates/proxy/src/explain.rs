@@ -62,7 +62,9 @@ pub fn report(config: &Config, host: &str, path: &str) -> Report {
         if let Some(limit) = &route.rate_limit {
             line("rate", &rate_words(limit));
         }
-        if let Action::Answer(OwnAnswer::Redirect(redirect)) = &route.action {
+        if let Action::Answer(own) = &route.action
+            && let OwnAnswer::Redirect(redirect) = &**own
+        {
             let host = normal_host(host);
             let asked = Asked { scheme: "http", host: &host, path: &path, query };
             let location = redirect.location(&asked);
@@ -118,8 +120,10 @@ fn target(config: &Config, route: &Route) -> String {
             let names = upstreams.iter().filter_map(|&upstream| config.upstreams.get(upstream));
             names.map(|upstream| &*upstream.name).collect::<Vec<_>>().join(" or ")
         }
-        Action::Answer(OwnAnswer::Redirect(_)) => "a redirect".to_owned(),
-        Action::Answer(OwnAnswer::Fixed(_)) => "an answer of its own".to_owned(),
+        Action::Answer(own) => match **own {
+            OwnAnswer::Redirect(_) => "a redirect".to_owned(),
+            OwnAnswer::Fixed(_) => "an answer of its own".to_owned(),
+        },
     }
 }
 

@@ -58,7 +58,7 @@ impl Limiter {
     /// The limiters of a configuration, by the position of their routes.
     pub(crate) fn all(config: &Config, before: &[Option<Arc<Self>>]) -> Vec<Option<Arc<Self>>> {
         let limiter = |route: &Route| {
-            let limit = route.rate_limit.as_ref()?;
+            let limit = route.rate_limit.as_deref()?;
             let host = config.routes.host_of(route);
             let kept = before
                 .iter()

@@ -39,7 +39,8 @@ pub enum AuthRule {
     None,
 }
 
-/// What the requests of one host and path are asked, and where they go.
+/// What the requests of one host and path are asked, and where they go. What few routes have is boxed, so
+/// that looking at a route touches little memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// Position among all routes of the configuration, for counters.
@@ -51,15 +52,15 @@ pub struct Route {
     /// Who may pass.
     pub auth: AuthRule,
     /// The methods that are served; `None`: all.
-    pub methods: Option<Methods>,
+    pub methods: Option<Box<Methods>>,
     /// How often a request may come; `None`: as often as it likes.
-    pub rate_limit: Option<RateLimit>,
+    pub rate_limit: Option<Box<RateLimit>>,
     /// Longest request body in bytes; `None`: no limit.
     pub max_body: Option<u64>,
     /// How long the request body may take.
     pub patience: Patience,
     /// Headers of the answer that are changed; the proxy's refusals stay as they are.
-    pub response_headers: Option<Edits>,
+    pub response_headers: Option<Box<Edits>>,
 }
 
 /// What becomes of a request that a route lets pass.
@@ -68,7 +69,7 @@ pub enum Action {
     /// It goes to an upstream.
     Forward(Forward),
     /// The route answers by itself.
-    Answer(OwnAnswer),
+    Answer(Box<OwnAnswer>),
 }
 
 /// How a request goes to its upstream.
@@ -81,9 +82,9 @@ pub struct Forward {
     /// Longest silence inside a response body; `None`: as the upstream says.
     pub body_idle_timeout: Option<Duration>,
     /// Another path than the one that was asked for.
-    pub path: Option<PathRewrite>,
+    pub path: Option<Box<PathRewrite>>,
     /// Headers of the request that are changed.
-    pub request_headers: Option<Edits>,
+    pub request_headers: Option<Box<Edits>>,
 }
 
 /// Where a request goes. Upstreams are named by their position in
@@ -93,7 +94,7 @@ pub enum Destination {
     /// To this upstream.
     One(usize),
     /// To one of several.
-    Split(Split),
+    Split(Box<Split>),
 }
 
 impl Destination {
@@ -119,5 +120,15 @@ impl Route {
             Action::Forward(forward) => Some(forward),
             Action::Answer(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_fits_into_three_cache_lines() {
+        assert!(size_of::<Route>() <= 3 * 64, "{}", size_of::<Route>());
     }
 }

@@ -30,12 +30,13 @@ const X_FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 impl Gate {
-    /// The headers of the call: these and no others.
+    /// The headers of the call: these and no others. `address`: where the request comes from.
     pub(super) fn head(
         &self,
         credential: Credential,
         parts: &Parts,
         client: &Client,
+        address: HeaderValue,
         id: &HeaderValue,
     ) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(10);
@@ -58,8 +59,9 @@ impl Gate {
         if let Ok(method) = HeaderValue::from_str(parts.method.as_str()) {
             headers.insert(X_FORWARDED_METHOD, method);
         }
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(client.scheme()));
-        headers.insert(X_FORWARDED_FOR, client.address().clone());
+        let scheme = client.told_scheme(&parts.headers);
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
+        headers.insert(X_FORWARDED_FOR, address);
         headers.insert(REQUEST_ID, id.clone());
         headers
     }

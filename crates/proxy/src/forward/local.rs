@@ -23,7 +23,7 @@ pub(super) fn answer(
     let host = parts.headers.get(HOST).filter(|_| has_host);
     let host = normal_host(host.and_then(|host| host.to_str().ok()).unwrap_or_default());
     let asked = Asked {
-        scheme: visit.client.scheme(),
+        scheme: visit.client.told_scheme(&parts.headers),
         host: &host,
         path: parts.uri.path(),
         query: parts.uri.query(),

@@ -72,6 +72,28 @@ impl Client {
         self.scheme
     }
 
+    /// How the one who asked came, if a trusted proxy tells it; else how the connection did.
+    pub(crate) fn told_scheme(&self, headers: &HeaderMap) -> &'static str {
+        match headers.get(X_FORWARDED_PROTO).filter(|_| self.trusted).map(HeaderValue::as_bytes) {
+            Some(b"https") => "https",
+            Some(b"http") => "http",
+            _ => self.scheme,
+        }
+    }
+
+    /// [`origin`](Self::origin) as text.
+    pub(crate) fn origin_text(
+        &self,
+        headers: &HeaderMap,
+        trusts: impl Fn(IpAddr) -> bool,
+    ) -> HeaderValue {
+        let origin = self.origin(headers, trusts);
+        if origin == self.ip {
+            return self.address.clone();
+        }
+        HeaderValue::from_str(&origin.to_string()).unwrap_or_else(|_| self.address.clone())
+    }
+
     pub(super) fn proto(&self) -> HeaderValue {
         HeaderValue::from_static(self.scheme)
     }

@@ -68,6 +68,26 @@ async fn the_auth_service_hears_only_what_it_needs() {
 }
 
 #[tokio::test]
+async fn the_auth_service_is_told_what_trusted_proxies_tell() {
+    let (service, up) = (auth_service().await, Upstream::replying(ok("in")).await);
+    let running = proxy()
+        .server("trusted_proxies = [\"127.0.0.1\"]")
+        .auth(&service, "")
+        .upstream("main", &[up.addr], "")
+        .route("/*", "main", "")
+        .start();
+    let told = "x-forwarded-for: 6.6.6.6, 9.9.9.9\r\nx-forwarded-proto: https\r\n";
+    assert_eq!(get(running.addr, "/a", &format!("{GOOD}{told}")).await.status, 200);
+    let call = service.request().to_ascii_lowercase();
+    assert!(call.contains("x-forwarded-for: 9.9.9.9\r\n"), "{call}");
+    assert!(call.contains("x-forwarded-proto: https\r\n"), "{call}");
+    let head = up.request();
+    let addresses: Vec<&str> =
+        head.lines().filter_map(|line| line.strip_prefix("x-forwarded-for: ")).collect();
+    assert_eq!(addresses, ["6.6.6.6, 9.9.9.9", "127.0.0.1"], "all that is known goes on");
+}
+
+#[tokio::test]
 async fn without_a_session_navigation_goes_to_login_and_all_else_is_401() {
     let (service, up) = (auth_service().await, Upstream::replying(ok("in")).await);
     let running = guarded(&service, &up).await;

@@ -154,6 +154,48 @@ async fn requests_with_the_same_key_go_to_the_same_server() {
 }
 
 #[tokio::test]
+async fn clients_behind_a_trusted_proxy_are_different_keys_whatever_they_say_of_themselves() {
+    let servers = [Upstream::replying(ok("a")).await, Upstream::replying(ok("b")).await];
+    let addrs = servers.each_ref().map(|up| up.addr);
+    let running = proxy()
+        .server("trusted_proxies = [\"127.0.0.1\"]")
+        .upstream("main", &addrs, "policy = \"hash\"")
+        .route("/*", "main", "")
+        .start();
+    let mut used = std::collections::BTreeSet::new();
+    for client in 1..25 {
+        let ask = async |forged: &str| {
+            let told = format!("x-forwarded-for: {forged}9.9.9.{client}\r\n");
+            get(running.addr, "/", &told).await.text().to_owned()
+        };
+        let first = ask("").await;
+        assert_eq!(ask("6.6.6.6, ").await, first);
+        assert_eq!(ask("7.7.7.7, ").await, first);
+        used.insert(first);
+    }
+    assert_eq!(used.len(), 2, "24 clients fall on both servers");
+}
+
+#[tokio::test]
+async fn a_key_is_taken_before_the_route_changes_headers() {
+    let servers = [Upstream::replying(ok("a")).await, Upstream::replying(ok("b")).await];
+    let addrs = servers.each_ref().map(|up| up.addr);
+    let running = proxy()
+        .upstream("main", &addrs, "policy = \"hash\"\nhash_by = \"cookie:room\"")
+        .route("/*", "main", "request_headers.remove = [\"cookie\"]")
+        .start();
+    let mut used = std::collections::BTreeSet::new();
+    for room in 0..24 {
+        let cookie = format!("cookie: room={room}\r\n");
+        let first = get(running.addr, "/", &cookie).await.text().to_owned();
+        assert_eq!(get(running.addr, "/", &cookie).await.text(), first);
+        used.insert(first);
+    }
+    assert_eq!(used.len(), 2);
+    assert!(servers.iter().all(|up| up.requests().iter().all(|head| !head.contains("room="))));
+}
+
+#[tokio::test]
 async fn when_the_server_of_a_key_is_gone_the_key_goes_to_another_and_the_others_stay() {
     let servers = [Upstream::replying(ok("a")).await, Upstream::replying(ok("b")).await];
     let third = Upstream::replying(ok("c")).await;

@@ -33,6 +33,23 @@ async fn a_redirect_leads_to_where_its_placeholders_say() {
 }
 
 #[tokio::test]
+async fn how_the_client_came_is_told_by_trusted_proxies_alone() {
+    for (trusted, told, scheme) in [
+        ("[\"127.0.0.1\"]", "https", "https"),
+        ("[\"127.0.0.1\"]", "javascript", "http"),
+        ("[]", "https", "http"),
+    ] {
+        let running = proxy()
+            .server(&format!("trusted_proxies = {trusted}"))
+            .own_route("/*", "redirect = { to = \"{scheme}://{host}/new\" }")
+            .start();
+        let answer = get(running.addr, "/", &format!("x-forwarded-proto: {told}\r\n")).await;
+        let want = format!("{scheme}://chat.test/new");
+        assert_eq!(answer.header("location"), Some(&*want), "{told} {trusted}");
+    }
+}
+
+#[tokio::test]
 async fn no_request_leads_astray_or_writes_headers() {
     let running = proxy()
         .own_route("/old/*", "redirect = { to = \"/new{rest}{query}\" }")

@@ -55,11 +55,11 @@ impl Builder<'_> {
             path: path?.into(),
             action,
             auth: rule,
-            methods: methods.map(Methods::new),
-            rate_limit,
+            methods: methods.map(Methods::new).map(Box::new),
+            rate_limit: rate_limit.map(Box::new),
             max_body,
             patience,
-            response_headers,
+            response_headers: response_headers.map(Box::new),
         })
     }
 
@@ -124,10 +124,12 @@ impl Builder<'_> {
             }
         }
         if let Some(redirect) = section.redirect {
-            return Some(Action::Answer(OwnAnswer::Redirect(self.redirect(redirect, path)?)));
+            let redirect = OwnAnswer::Redirect(self.redirect(redirect, path)?);
+            return Some(Action::Answer(Box::new(redirect)));
         }
         if let Some(respond) = section.respond {
-            return Some(Action::Answer(OwnAnswer::Fixed(self.fixed(respond.into_inner()))));
+            let fixed = OwnAnswer::Fixed(self.fixed(respond.into_inner()));
+            return Some(Action::Answer(Box::new(fixed)));
         }
         let to = self.destination(section.upstream?, section.split_by, reference);
         let rewrite = self.path_rewrite(section.strip_prefix, section.rewrite, path);
@@ -135,8 +137,10 @@ impl Builder<'_> {
             to: to?,
             response_timeout: self.some_duration(section.response_timeout),
             body_idle_timeout: self.some_duration(section.body_idle_timeout),
-            path: rewrite,
-            request_headers: self.edits(section.request_headers, Way::Request, identity),
+            path: rewrite.map(Box::new),
+            request_headers: self
+                .edits(section.request_headers, Way::Request, identity)
+                .map(Box::new),
         }))
     }
 
@@ -177,7 +181,7 @@ impl Builder<'_> {
             let remedy = "give at least one upstream a weight above 0";
             self.error(at, "the weights add up to zero, so no request could be served", remedy);
         }
-        split.map(Destination::Split)
+        split.map(Box::new).map(Destination::Split)
     }
 
     fn rate_limit(&mut self, section: RateLimitSection) -> Option<RateLimit> {

@@ -18,6 +18,7 @@
 //! - `rate`: who asked how often, in one table for all workers.
 //! - `body`: bodies passed on piece by piece.
 //! - `upgrade`: WebSocket tunnels.
+//! - `either`: streams of bytes of several kinds.
 //! - `error`: what can go wrong, and the one table of answers.
 //!
 //! Where it goes:
@@ -42,6 +43,7 @@ mod balance;
 mod body;
 pub mod check;
 pub mod config;
+mod either;
 mod error;
 pub mod explain;
 pub mod follow;

@@ -1,16 +1,14 @@
 //! What a connection to a server is made of: a socket of the network or of the machine, with TLS or bare.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::config::Secure;
+use crate::either::either_stream;
 use crate::resolve::{Addr, Known};
 
 /// A connection to a server.
@@ -68,61 +66,5 @@ impl Stream {
     }
 }
 
-macro_rules! each {
-    ($type:ty, $($kind:ident),+) => {
-        impl AsyncRead for $type {
-            fn poll_read(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buf: &mut ReadBuf<'_>,
-            ) -> Poll<io::Result<()>> {
-                match self.get_mut() {
-                    $(Self::$kind(stream) => Pin::new(stream).poll_read(cx, buf),)+
-                }
-            }
-        }
-
-        impl AsyncWrite for $type {
-            fn poll_write(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buf: &[u8],
-            ) -> Poll<io::Result<usize>> {
-                match self.get_mut() {
-                    $(Self::$kind(stream) => Pin::new(stream).poll_write(cx, buf),)+
-                }
-            }
-
-            fn poll_write_vectored(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bufs: &[io::IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                match self.get_mut() {
-                    $(Self::$kind(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),)+
-                }
-            }
-
-            fn is_write_vectored(&self) -> bool {
-                match self {
-                    $(Self::$kind(stream) => stream.is_write_vectored(),)+
-                }
-            }
-
-            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                match self.get_mut() {
-                    $(Self::$kind(stream) => Pin::new(stream).poll_flush(cx),)+
-                }
-            }
-
-            fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                match self.get_mut() {
-                    $(Self::$kind(stream) => Pin::new(stream).poll_shutdown(cx),)+
-                }
-            }
-        }
-    };
-}
-
-each!(Stream, Tcp, Unix, Tls);
-each!(Bare, Tcp, Unix);
+either_stream!(Stream, Tcp, Unix, Tls);
+either_stream!(Bare, Tcp, Unix);

@@ -111,15 +111,20 @@ async fn an_ejected_server_is_better_than_none() {
     assert_eq!(bad.requests().len(), before + 1);
 }
 
-#[tokio::test]
-async fn a_server_comes_back_after_its_time() {
+/// A server that fails until it is well, and then answers `back`.
+async fn shaky() -> (Upstream, Arc<AtomicBool>) {
     let well = Arc::new(AtomicBool::new(false));
     let state = well.clone();
-    let shaky = Upstream::answering(move |_| match state.load(Ordering::SeqCst) {
+    let server = Upstream::answering(move |_| match state.load(Ordering::SeqCst) {
         true => ok("back"),
         false => failing(),
-    })
-    .await;
+    });
+    (server.await, well)
+}
+
+#[tokio::test]
+async fn a_server_comes_back_after_its_time() {
+    let (shaky, well) = shaky().await;
     let good = Upstream::replying(ok("good")).await;
     let lines = "eject = { failures = 2, for = \"100ms\" }";
     let running =
@@ -133,13 +138,7 @@ async fn a_server_comes_back_after_its_time() {
 
 #[tokio::test]
 async fn a_server_that_is_back_gets_its_share_little_by_little() {
-    let well = Arc::new(AtomicBool::new(false));
-    let state = well.clone();
-    let shaky = Upstream::answering(move |_| match state.load(Ordering::SeqCst) {
-        true => ok("back"),
-        false => failing(),
-    })
-    .await;
+    let (shaky, well) = shaky().await;
     let good = Upstream::replying(ok("good")).await;
     // An hour: during the test its share stays at the beginning.
     let lines = "eject = { failures = 2, for = \"50ms\" }\nslow_start = \"1h\"";

@@ -11,7 +11,7 @@ FROM builder AS manifests
 COPY Cargo.toml Cargo.lock ./
 COPY crates crates
 # A manifest may name targets, so that a file stays for each.
-RUN find crates -type f ! -name Cargo.toml ! -name lib.rs ! -name main.rs ! -path '*/tests/*.rs' -delete \
+RUN find crates -type f ! -name Cargo.toml ! -name lib.rs ! -name main.rs ! -path '*/tests/*.rs' ! -path '*/benches/*.rs' -delete \
  && find crates -type f -path '*/tests/*/*' ! -name main.rs -delete \
  && find crates -type d -empty -delete \
  && for file in $(find crates -name '*.rs'); do printf '//! Emptied.\nfn main() {}\n' > "$file"; done

@@ -53,7 +53,8 @@ def test_a_description_that_was_tampered_with_is_refused_and_shown(visit, kind, 
     warning.get_by_role("button", name="Dismiss").click()
     # Without the one in between the next attempt succeeds.
     author.page.unroute("**/chat/signal")
-    victim.linked()
+    for person in (author, victim):
+        person.linked()
     author.say("now it is you")
     victim.went("now it is you", "got-direct")
     expect(warning).to_have_count(0)

@@ -45,7 +45,7 @@
 
 import { fold } from '../core/names.js';
 import { describe, fingerprint, proven } from './proof.js';
-import { Link } from './link.js';
+import { Link, LinkEnded } from './link.js';
 import { offers, Session } from './session.js';
 
 /** Links of one device. */
@@ -253,8 +253,8 @@ export class Links {
       if (actions.length > 0) this.#hooks.changed();
     }).catch((error) => {
       if (this.#gone(entry)) return;
-      // A description that this browser can't use, most likely.
-      console.error(error);
+      // A description that this browser can't use, most likely; that a link ends on the way is nothing to report.
+      if (!(error instanceof LinkEnded)) console.error(error);
       this.#drop(entry);
       entry.session.failed(Date.now());
       this.#hooks.changed();

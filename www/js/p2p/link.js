@@ -23,15 +23,15 @@ const AGENT = 'hybrid-chat-web/1';
 const PATIENCE_MS = 5000;
 /** How often the way is looked at, beside the moments when it is known to have changed. */
 const LOOK_MS = 10_000;
+/** File channels of the other side on one link at most. */
+const FILE_CHANNELS = 64;
+
 /** What a link was asked for when it ended. */
 export class LinkEnded extends Error {
   constructor() {
     super('the link ended');
   }
 }
-
-/** File channels of the other side on one link at most. */
-const FILE_CHANNELS = 64;
 
 export class Link {
   /** @type {Way} */

@@ -173,10 +173,26 @@ async fn addresses_come_and_go_and_open_connections_outlive_theirs() {
     assert_eq!(running.proxy.addrs(), addrs[1..]);
     eventually("the port to close", || std::net::TcpStream::connect(old).is_err()).await;
     assert_eq!(kept.ask("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.text(), "here");
-    // To all addresses of the machine, with the port that is the proxy's own already.
-    let port = addrs[1].port();
-    running.reload(&listen(&format!("\"0.0.0.0:{port}\""))).await.unwrap();
-    assert_eq!(get(SocketAddr::from(([127, 0, 0, 3], port)), "/", "").await.text(), "here");
+}
+
+#[tokio::test]
+async fn an_address_becomes_all_addresses_with_the_port_that_is_the_proxys_own_already() {
+    let up = Upstream::replying(ok("here")).await;
+    let listen = |address: &str| proxy().server(&format!("listen = [\"{address}\"]")).to(&up);
+    // Another program of this machine may have the port at another address: then with another port.
+    for _ in 0..20 {
+        let mut running = listen("127.0.0.2:0").start();
+        let port = running.addr.port();
+        match running.reload(&listen(&format!("0.0.0.0:{port}"))).await {
+            Ok(()) => {
+                let other = SocketAddr::from(([127, 0, 0, 3], port));
+                assert_eq!(get(other, "/", "").await.text(), "here");
+                return;
+            }
+            Err(error) => assert!(error.to_string().contains("in use"), "{error}"),
+        }
+    }
+    panic!("no port is free at all addresses");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// What tells two contents of a file apart without reading them; a link is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+pub(crate) struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -22,7 +22,7 @@ struct Stamp {
 
 impl Stamp {
     /// `None` when there is no file.
-    fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         let found = std::fs::metadata(path).ok()?;
         Some(Self {
             device: found.dev(),

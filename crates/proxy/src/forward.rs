@@ -19,9 +19,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::header::{
-    CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue, SET_COOKIE, UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderValue, SET_COOKIE};
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -224,7 +222,7 @@ async fn serve(
     let body = RequestBody::of(body, visit, &way, record);
     let parts = std::mem::replace(parts, Request::new(()).into_parts().0);
     let mut request = Some(Request::from_parts(parts, body));
-    let (mut response, lease) = send(visit, &way, &mut request, record).await?;
+    let (mut response, lease) = send(visit, &way, upgrade, &mut request, record).await?;
     let upstream = &way.upstream.config;
     let switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     if switching && !(upgrade && upgrade::is_websocket(response.headers())) {
@@ -289,7 +287,7 @@ impl RequestBody {
     }
 }
 
-/// Sends the request in the slot until it is answered. It goes out a second time only
+/// Sends the request in the slot until it is answered; with `upgrade`, on a connection of its own. It goes out a second time only
 /// - if it was certainly never written: whatever it is, or
 /// - if it changes nothing (RFC 9110 §9.2.2), has no body, and a connection from the pool closed without a
 ///   byte of an answer: then the server closed it before it saw the request. Once, and not when many
@@ -297,6 +295,7 @@ impl RequestBody {
 async fn send(
     visit: &Visit,
     way: &Way<'_>,
+    upgrade: bool,
     request: &mut Option<Request<RequestBody>>,
     record: &mut Record,
 ) -> Result<(Response<Incoming>, Lease), Failure> {
@@ -305,8 +304,7 @@ async fn send(
     let repeatable = upload.is_none() && idempotent;
     let Way { upstream, key, max_body, response_ms, .. } = *way;
     upstream.retries.earn();
-    let upgrades = request.as_ref().is_some_and(|request| request.headers().contains_key(UPGRADE));
-    let mut tried = Tried::new(key).exclusive(upgrades);
+    let mut tried = Tried::new(key).exclusive(upgrade);
     let mut repeated = false;
     loop {
         // Waits for a connection have limits of their own.

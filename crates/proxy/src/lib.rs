@@ -34,6 +34,7 @@
 //! - [`handover`]: another binary in place of this one.
 //! - [`follow`]: when to read proxy.conf again.
 //! - `worker`: one thread: listeners, connections, drain.
+//! - `lock`: how mutexes are locked.
 //! - `plan`: a configuration with what workers share of it; `site`: as one worker serves it.
 //! - `watch`: deadlines without timers.
 //! - [`log`], `stats`: one line a request, and counters.
@@ -54,6 +55,7 @@ pub mod handover;
 pub mod headers;
 mod health;
 mod link;
+mod lock;
 pub mod log;
 mod plan;
 mod pool;

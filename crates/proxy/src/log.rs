@@ -26,14 +26,15 @@ use crate::trace::{self, Context};
 use crate::upstream::Upstream;
 use crate::watch::{Phase, Watch, millis};
 
-/// A buffer this full is written at once.
-const FULL: usize = 64 * 1024;
 mod combined;
 mod line;
 mod sink;
 
 use line::Line;
 pub(crate) use sink::Sink;
+
+/// A buffer this full is written at once.
+const FULL: usize = 64 * 1024;
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

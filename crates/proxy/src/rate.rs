@@ -7,12 +7,14 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use lru::LruCache;
 
 use crate::config::Config;
+use crate::front::crowd::client_of;
+use crate::lock::lock;
 use crate::route::{Pace, RateBy, RateLimit, Route};
 
 /// Parts of a table.
@@ -80,7 +82,7 @@ impl Limiter {
         let key = self.secret.hash_one(who.words());
         let place = usize::try_from(key % self.parts.len() as u64).unwrap_or(0);
         let Some(part) = self.parts.get(place) else { return Ok(()) };
-        let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut part = lock(part);
         take(&mut part, self.most, self.limit.pace, key, now)
             .map_err(|wait| wait.div_ceil(1_000_000_000))
     }
@@ -117,13 +119,12 @@ fn take(
 }
 
 impl Who<'_> {
-    /// What is hashed: the kind, and who of that kind. All of an IPv6 network of one customer is one client.
-    fn words(&self) -> (u8, &[u8], u64) {
+    /// What is hashed: the kind, and who of that kind.
+    fn words(&self) -> (u8, &[u8], u128) {
         match self {
             Self::Everyone => (0, &[], 0),
-            Self::Address(IpAddr::V4(address)) => (1, &[], u64::from(address.to_bits())),
-            Self::Address(IpAddr::V6(address)) => (2, &[], (address.to_bits() >> 64) as u64),
-            Self::Value(value) => (3, value, 0),
+            Self::Address(address) => (1, &[], client_of(*address)),
+            Self::Value(value) => (2, value, 0),
         }
     }
 }

@@ -9,10 +9,11 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::config::{Eject, Endpoint, Member, Place, Upstream};
+use crate::lock::lock;
 use crate::watch::{clock, millis};
 
 /// Longest wait for the system's resolver.
@@ -171,13 +172,13 @@ impl Directory {
 
     /// The addresses.
     pub(crate) fn known(&self) -> Arc<[Arc<Known>]> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.known).clone()
     }
 
     /// Leaves a server out for a while, unless too many are already. Gives whether it is out now.
     pub(crate) fn eject(&self, server: &Known, rule: &Eject) -> bool {
         // Locked, so that workers can't eject one each at the same time.
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock(&self.known);
         let now = clock();
         let out = known.iter().filter(|one| one.is_ejected(now)).count();
         if !server.is_ejected(now) && out + 1 > known.len() * usize::from(rule.at_most) / 100 {
@@ -191,7 +192,7 @@ impl Directory {
 
     /// Replaces the addresses; those that stay keep their state. Gives whether anything changed.
     fn publish(&self, found: Vec<Found>) -> bool {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         if known.len() == found.len()
             && known.iter().zip(&found).all(|(one, it)| one.found() == *it)
         {

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::SystemTime;
 
 use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
@@ -12,6 +11,7 @@ use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 
 use crate::config;
+use crate::follow::Stamp;
 use crate::target::normal_host;
 
 /// Why a certificate can't be shown.
@@ -129,17 +129,8 @@ fn read(
     })
 }
 
-/// What a change of files is noticed by.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Stamp(Vec<Option<(SystemTime, u64)>>);
-
-impl Stamp {
-    pub(super) fn of(certificates: &[config::Certificate]) -> Self {
-        let stamp = |path: &Path| {
-            let data = std::fs::metadata(path).ok()?;
-            Some((data.modified().ok()?, data.len()))
-        };
-        let files = certificates.iter().flat_map(|one| [&one.cert, &one.key]);
-        Self(files.map(|path| stamp(path)).collect())
-    }
+/// What a change of any of the files is noticed by.
+pub(super) fn stamps(certificates: &[config::Certificate]) -> Vec<Option<Stamp>> {
+    let files = certificates.iter().flat_map(|one| [&one.cert, &one.key]);
+    files.map(|path| Stamp::of(path)).collect()
 }

@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::lock::lock;
 
 /// Parts with a lock of their own, so that workers rarely meet at one.
 const PARTS: usize = 16;
@@ -59,7 +61,7 @@ impl Crowd {
     fn part(&self, client: u128) -> MutexGuard<'_, HashMap<u128, usize>> {
         // Not the low bits, which the map itself uses.
         let place = (self.hasher.hash_one(client) >> 48) as usize % PARTS;
-        self.parts[place].lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.parts[place])
     }
 }
 
@@ -76,7 +78,7 @@ impl Drop for Guest {
 }
 
 /// Who is one client: an IPv4 address, or the /64 that an IPv6 subscriber has to himself.
-fn client_of(address: IpAddr) -> u128 {
+pub(crate) fn client_of(address: IpAddr) -> u128 {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
         IpAddr::V6(address) => address.to_bits() & !u128::from(u64::MAX),

@@ -14,6 +14,22 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
+    /// The socket below.
+    pub(crate) fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+
+    /// Whether TLS has something to send that the socket didn't take yet.
+    pub(crate) fn holds_back(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => stream.get_ref().1.wants_write(),
+        }
+    }
+
     /// Whether HTTP/2 was agreed on in the handshake.
     pub(crate) fn speaks_http2(&self) -> bool {
         match self {

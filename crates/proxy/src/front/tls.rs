@@ -3,7 +3,7 @@
 //! Certificates are looked up anew at each handshake, so those in files are followed while the proxy runs.
 //! What resumes a session is one key that lives as long as the process, whatever is reloaded meanwhile.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,9 +14,11 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::server::{NoServerSessionStorage, ProducesTickets};
 use tokio_rustls::server::TlsStream;
 
-use super::certificates::{CertificateError, Shelf, Stamp, Table};
+use super::certificates::{CertificateError, Shelf, Table, stamps};
 use super::local_ca::{LocalCa, Vouched};
 use crate::config::{self, Config, TlsKind};
+use crate::follow::Stamp;
+use crate::lock::lock;
 
 /// How often the machine's addresses are looked at again, in calls of [`Keyring::refresh`].
 const LOOK_AROUND: u32 = 30;
@@ -34,7 +36,7 @@ pub(crate) struct Keyring {
 struct Files {
     tls: Arc<Tls>,
     wanted: Vec<config::Certificate>,
-    stamp: Mutex<Stamp>,
+    stamps: Mutex<Vec<Option<Stamp>>>,
 }
 
 #[derive(Debug)]
@@ -101,9 +103,9 @@ impl Keyring {
         let mut keyring = Self { ticketer: Some(ticketer.clone()), ..Self::default() };
         if wants(TlsKind::Certificates) {
             let wanted = config.tls.certificates.clone();
-            let stamp = Mutex::new(Stamp::of(&wanted));
+            let stamps = Mutex::new(stamps(&wanted));
             let tls = tls(Table::load(&wanted, &provider)?)?;
-            keyring.certificates = Some(Files { tls, wanted, stamp });
+            keyring.certificates = Some(Files { tls, wanted, stamps });
         }
         if wants(TlsKind::Local) {
             let mut names: Vec<String> = config.routes.host_names().collect();
@@ -140,24 +142,23 @@ impl Keyring {
 
     /// Shows other certificates if their files have changed, or if it is time; to be called every second.
     pub(crate) fn refresh(&self) {
-        let provider = ring::default_provider();
         if let Some(files) = &self.certificates {
-            files.refresh(&provider);
+            files.refresh();
         }
         if let Some(local) = &self.local {
-            local.refresh(&provider);
+            local.refresh();
         }
     }
 }
 
 impl Files {
-    fn refresh(&self, provider: &CryptoProvider) {
-        let stamp = Stamp::of(&self.wanted);
-        let mut known = self.stamp.lock().unwrap_or_else(PoisonError::into_inner);
-        if *known == stamp {
+    fn refresh(&self) {
+        let stamps = stamps(&self.wanted);
+        let mut known = lock(&self.stamps);
+        if *known == stamps {
             return;
         }
-        match Table::load(&self.wanted, provider) {
+        match Table::load(&self.wanted, &ring::default_provider()) {
             Ok(table) => {
                 self.tls.shelf.replace(table);
                 tracing::info!("the certificates were read again");
@@ -165,13 +166,13 @@ impl Files {
             // Perhaps the other file of two is still to come.
             Err(error) => tracing::error!("the certificates shown stay as they are: {error}"),
         }
-        *known = stamp;
+        *known = stamps;
     }
 }
 
 impl Local {
-    fn refresh(&self, provider: &CryptoProvider) {
-        let mut vouched = self.vouched.lock().unwrap_or_else(PoisonError::into_inner);
+    fn refresh(&self) {
+        let mut vouched = lock(&self.vouched);
         let (known, calls) = &mut *vouched;
         *calls += 1;
         let look = *calls >= LOOK_AROUND;
@@ -181,7 +182,7 @@ impl Local {
         if !look || known.is_good_for(&self.ca.wanted(&self.names)) {
             return;
         }
-        match self.ca.vouch(&self.names, provider) {
+        match self.ca.vouch(&self.names, &ring::default_provider()) {
             Ok((key, anew)) => {
                 self.tls.shelf.replace(Table::of_one(key));
                 *known = anew;

@@ -1,6 +1,6 @@
 //! The thread for what is no part of any request: names, health checks, the admin address.
 
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::{StartError, thread};
 use crate::health;
 use crate::link::Manner;
+use crate::lock::lock;
 use crate::plan::{Plan, Tended};
 use crate::resolve::{Names, Resolver};
 use crate::stats::{self, Reloads, Stats};
@@ -77,7 +78,7 @@ async fn follow_certificates(plan: Arc<Mutex<Plan>>) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        let keyring = plan.lock().unwrap_or_else(PoisonError::into_inner).keyring.clone();
+        let keyring = lock(&plan).keyring.clone();
         keyring.refresh();
     }
 }
@@ -115,7 +116,7 @@ pub(super) struct View {
 
 impl View {
     fn plan(&self) -> Plan {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.plan).clone()
     }
 }
 

@@ -8,7 +8,6 @@
 //!    kernel has queued for them), idle connections and checks of removed upstreams.
 
 use std::path::Path;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use service::bind::BindError;
@@ -19,6 +18,7 @@ use crate::config::{Config, ConfigError, Loaded};
 use crate::front::certificates::CertificateError;
 use crate::front::tls::Keyring;
 use crate::handover::Estate;
+use crate::lock::lock;
 use crate::log::Sink;
 use crate::plan::Plan;
 use crate::worker::Order;
@@ -122,7 +122,7 @@ impl Proxy {
             old.stop.cancel();
         }
         self.serving.addresses = change.addresses;
-        *self.serving.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan;
+        *lock(&self.serving.plan) = plan;
         Ok(())
     }
 
@@ -131,7 +131,7 @@ impl Proxy {
     /// # Errors
     /// The system's word; lines go on to the file that was open.
     pub fn reopen_log(&mut self) -> std::io::Result<()> {
-        let mut plan = self.serving.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut plan = lock(&self.serving.plan);
         let sink = Sink::open(&plan.config.server.access_log)?;
         plan.sink.clone_from(&sink);
         for worker in &self.workers {
@@ -141,6 +141,6 @@ impl Proxy {
     }
 
     fn plan(&self) -> Plan {
-        self.serving.plan.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.serving.plan).clone()
     }
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::{
-    BOUNDS, Counter, Latency, Reloads, RouteName, RouteStats, Stats, Statuses, UpstreamStats, lock,
+    BOUNDS, Counter, Latency, Reloads, RouteName, RouteStats, Stats, Statuses, UpstreamStats,
 };
+use crate::lock::lock;
 use crate::plan::Plan;
 use crate::watch::clock;
 
@@ -18,7 +19,7 @@ const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 pub(crate) fn render(workers: &[Arc<Stats>], plan: &Plan, reloads: &Reloads) -> String {
     let sum = |pick: &dyn Fn(&Stats) -> u64| workers.iter().map(|stats| pick(stats)).sum::<u64>();
     let mut text = String::with_capacity(4096);
-    text.push_str("# HELP proxy_requests_total Finished requests by class of status.\n# TYPE proxy_requests_total counter\n");
+    head(&mut text, "proxy_requests_total", "counter", "Finished requests by class of status.");
     for (place, class) in CLASSES.iter().enumerate() {
         let total = sum(&|stats| stats.statuses.0[place].get());
         let _ = writeln!(text, "proxy_requests_total{{status=\"{class}\"}} {total}");
@@ -29,7 +30,7 @@ pub(crate) fn render(workers: &[Arc<Stats>], plan: &Plan, reloads: &Reloads) -> 
             *failures.entry(class).or_default() += count;
         }
     }
-    text.push_str("# HELP proxy_failures_total Requests that went wrong, by class.\n# TYPE proxy_failures_total counter\n");
+    head(&mut text, "proxy_failures_total", "counter", "Requests that went wrong, by class.");
     for (class, count) in failures {
         let _ = writeln!(text, "proxy_failures_total{{class=\"{class}\"}} {count}");
     }
@@ -76,7 +77,8 @@ pub(crate) fn render(workers: &[Arc<Stats>], plan: &Plan, reloads: &Reloads) -> 
     ];
     for (name, kind, help, pick) in simple {
         let total = sum(&|stats| pick(stats).get());
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {total}");
+        head(&mut text, name, kind, help);
+        let _ = writeln!(text, "{name} {total}");
     }
     reloads.render(&mut text);
     per_upstream(&mut text, workers, plan);

@@ -5,7 +5,7 @@
 //! and what a collector does not take is not sent again: traces are worth less than requests.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 
 use super::{SpanId, TraceId, otlp};
 use crate::config::Export;
+use crate::lock::lock;
 use crate::plan::Plan;
 use crate::stats::{Counter, Stats};
 
@@ -72,7 +73,7 @@ impl Outbox {
 
     /// Puts one in, if there is room.
     pub(crate) fn put(&self, span: Span) {
-        let mut waiting = self.waiting();
+        let mut waiting = lock(&self.waiting);
         if waiting.len() < WAITING {
             waiting.push(span);
         } else {
@@ -81,11 +82,7 @@ impl Outbox {
     }
 
     fn fetch(&self) -> Vec<Span> {
-        std::mem::take(&mut *self.waiting())
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, Vec<Span>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        std::mem::take(&mut *lock(&self.waiting))
     }
 }
 
@@ -94,7 +91,7 @@ pub(crate) async fn run(plan: Arc<Mutex<Plan>>, workers: Vec<Arc<Stats>>) {
     let mut failing = false;
     loop {
         tokio::time::sleep(EVERY).await;
-        let config = plan.lock().unwrap_or_else(PoisonError::into_inner).config.clone();
+        let config = lock(&plan).config.clone();
         let export = config.tracing.as_ref().and_then(|tracing| tracing.export.as_ref());
         for stats in &workers {
             let mut spans = stats.spans.fetch();

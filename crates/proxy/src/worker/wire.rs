@@ -4,11 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::task::coop::has_budget_remaining;
+use tokio_rustls::server::TlsStream;
 
 use crate::front::frames::PREFACE;
 use crate::front::stream::Stream;
@@ -64,24 +66,15 @@ impl Wire {
 
     /// Whether nothing is held back on either way, so that nothing is lost with the parser.
     pub(super) fn is_quiet(&self) -> bool {
-        let held = match &*self.stream.borrow() {
-            Stream::Plain(_) => false,
-            Stream::Tls(stream) => stream.get_ref().1.wants_write(),
-        };
-        !held
-            && !self.stuck.get()
+        !self.stuck.get()
+            && !self.stream.borrow().holds_back()
             && !self.inlet.borrow().has_more()
             && self.peeked.borrow().is_empty()
     }
 
     /// Whether something has come, if only the end.
     pub(super) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let stream = self.stream.borrow();
-        let socket = match &*stream {
-            Stream::Plain(stream) => stream,
-            Stream::Tls(stream) => stream.get_ref().0,
-        };
-        socket.poll_read_ready(cx).map(drop)
+        self.stream.borrow().socket().poll_read_ready(cx).map(drop)
     }
 
     /// Whether the client has closed its side while it is owed an answer.
@@ -89,33 +82,36 @@ impl Wire {
         if self.ahead.get() || self.inlet.borrow().holds() {
             return false;
         }
-        let mut piece = [0; 1024];
-        let mut piece = ReadBuf::new(&mut piece);
         let polled = match &mut *self.stream.borrow_mut() {
-            Stream::Plain(stream) => {
-                let mut byte = [0];
-                stream.poll_peek(cx, &mut ReadBuf::new(&mut byte))
-            }
-            // What TLS has to say can't be peeked at: it is read, and kept for hyper.
-            Stream::Tls(stream) => match Pin::new(&mut **stream).poll_read(cx, &mut piece) {
-                Poll::Ready(Ok(())) => Poll::Ready(Ok(piece.filled().len())),
-                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                Poll::Pending => Poll::Pending,
-            },
+            Stream::Plain(stream) => stream.poll_peek(cx, &mut ReadBuf::new(&mut [0])),
+            Stream::Tls(stream) => self.read_ahead(stream, cx),
         };
         match polled {
             Poll::Pending => false,
             Poll::Ready(Ok(0) | Err(_)) => true,
             Poll::Ready(Ok(_)) => {
                 self.ahead.set(true);
-                if !piece.filled().is_empty() {
-                    self.peeked.borrow_mut().extend_from_slice(piece.filled());
-                    // If hyper waits for these, its turn is now.
-                    cx.waker().wake_by_ref();
-                }
                 false
             }
         }
+    }
+
+    /// What TLS has to say can't be peeked at: it is read, and kept for hyper.
+    fn read_ahead(
+        &self,
+        stream: &mut TlsStream<TcpStream>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mut piece = [0; 1024];
+        let mut piece = ReadBuf::new(&mut piece);
+        ready!(Pin::new(stream).poll_read(cx, &mut piece))?;
+        let piece = piece.filled();
+        if !piece.is_empty() {
+            self.peeked.borrow_mut().extend_from_slice(piece);
+            // If hyper waits for these, its turn is now.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Ready(Ok(piece.len()))
     }
 
     /// Whether the connection began as HTTP/2.

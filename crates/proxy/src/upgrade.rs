@@ -14,8 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::UPGRADE;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf, split};
 
 use crate::error::late;
 use crate::front::stream::Stream;
@@ -63,79 +62,55 @@ impl Tunnel {
     }
 
     /// Moves bytes until both sides have closed, neither has spoken for too long, or the proxy goes down.
-    pub(crate) async fn run(mut self, client: Stream, early: Bytes, watch: &Watch) {
-        let idle_ms = millis(self.idle);
-        watch.due_in(idle_ms);
-        let (up, down) = (Cell::new(0), Cell::new(0));
-        let record = self.record.take();
-        let alive = || watch.due_in(idle_ms);
-        let late = self.early;
-        let cut = match (client, self.stream) {
+    /// `early` is what was read of the client already.
+    pub(crate) async fn run(self, client: Stream, early: Bytes, watch: &Watch) {
+        let Self { stream, early: late, idle, record, _use } = self;
+        let (early, story) = ((early, late), (idle, record));
+        match (client, stream) {
+            // Sockets can be split without a lock.
             (Stream::Plain(mut client), link::Stream::Tcp(mut server)) => {
-                let (from_client, to_client) = client.split();
-                let (from_server, to_server) = server.split();
-                let both = async {
-                    tokio::try_join!(
-                        pump(&from_client, to_server, early, &up, alive),
-                        pump(&from_server, to_client, late, &down, alive),
-                    )
-                };
-                until_cut(both, watch).await
+                pass(client.split(), server.split(), early, story, watch).await;
             }
-            (client, server) => {
-                both_ways(client, server, (early, late), (&up, &down), idle_ms, watch).await
-            }
-        };
-        settle(record, (up.get(), down.get()), cut);
+            (client, server) => pass(split(client), split(server), early, story, watch).await,
+        }
     }
 
     /// The same for a client of whom nothing was read ahead.
-    pub(crate) async fn run_over(
-        mut self,
-        client: impl AsyncRead + AsyncWrite + Unpin,
-        watch: &Watch,
-    ) {
-        let idle_ms = millis(self.idle);
-        watch.due_in(idle_ms);
-        let (up, down) = (Cell::new(0), Cell::new(0));
-        let record = self.record.take();
-        let early = (Bytes::new(), self.early);
-        let cut = both_ways(client, self.stream, early, (&up, &down), idle_ms, watch).await;
-        settle(record, (up.get(), down.get()), cut);
+    pub(crate) async fn run_over(self, client: impl AsyncRead + AsyncWrite, watch: &Watch) {
+        let Self { stream, early, idle, record, _use } = self;
+        let early = (Bytes::new(), early);
+        pass(split(client), split(stream), early, (idle, record), watch).await;
     }
 }
 
-/// Writes down what a tunnel came to.
-fn settle(record: Option<Box<Record>>, (up, down): (u64, u64), cut: Option<&'static str>) {
+/// Moves bytes both ways, and writes down what came of it. `of_client` and `of_server` are what was read of
+/// each already.
+async fn pass(
+    (from_client, to_client): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    (from_server, to_server): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    (of_client, of_server): (Bytes, Bytes),
+    (idle, record): (Duration, Option<Box<Record>>),
+    watch: &Watch,
+) {
+    let idle_ms = millis(idle);
+    let alive = || watch.due_in(idle_ms);
+    alive();
+    let (up, down) = (Cell::new(0), Cell::new(0));
+    let both = async {
+        tokio::try_join!(
+            relay(from_client, to_server, of_client, &up, alive),
+            relay(from_server, to_client, of_server, &down, alive),
+        )
+    };
+    let cut = until_cut(both, watch).await;
     if let Some(mut record) = record {
-        record.tunnelled(up, down);
+        record.tunnelled(up.get(), down.get());
         // Any end is a good one for a tunnel, unless it was cut here.
         record.complete();
         if let Some(class) = cut {
             record.fail(class);
         }
     }
-}
-
-/// Moves bytes between streams of any kind. `early` is what was read of each already.
-async fn both_ways(
-    client: impl AsyncRead + AsyncWrite + Unpin,
-    server: impl AsyncRead + AsyncWrite + Unpin,
-    (of_client, of_server): (Bytes, Bytes),
-    (up, down): (&Cell<u64>, &Cell<u64>),
-    idle_ms: u64,
-    watch: &Watch,
-) -> Option<&'static str> {
-    let alive = || watch.due_in(idle_ms);
-    let (from_client, to_client) = tokio::io::split(client);
-    let (from_server, to_server) = tokio::io::split(server);
-    let both = async {
-        tokio::try_join!(
-            relay(from_client, to_server, of_client, up, alive),
-            relay(from_server, to_client, of_server, down, alive),
-        )
-    };
-    until_cut(both, watch).await
 }
 
 /// Lets both directions run to their ends; gives the reason if it has to stop them.
@@ -156,7 +131,10 @@ async fn until_cut<T>(both: impl Future<Output = T>, watch: &Watch) -> Option<&'
     .await
 }
 
-/// Moves bytes one way between streams of any kind, as [`pump`] does between sockets.
+/// Moves bytes one way, then passes on that there are no more.
+///
+/// They are read into the shared buffer and written at once; what the other side can't take yet waits in a
+/// buffer of its own, and nothing more is read meanwhile.
 async fn relay(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
@@ -197,53 +175,5 @@ async fn relay(
             alive();
         }
         to.flush().await?;
-    }
-}
-
-/// Moves bytes one way, then passes on that there are no more.
-async fn pump(
-    from: &ReadHalf<'_>,
-    mut to: WriteHalf<'_>,
-    early: Bytes,
-    moved: &Cell<u64>,
-    alive: impl Fn(),
-) -> io::Result<()> {
-    if !early.is_empty() {
-        to.write_all(&early).await?;
-        moved.set(early.len() as u64);
-    }
-    drop(early);
-    loop {
-        from.readable().await?;
-        // Read into the shared buffer and written at once; what the other side can't take yet waits in a
-        // buffer of its own, and nothing more is read meanwhile.
-        let step = SHARED.with_borrow_mut(|buffer| -> io::Result<Option<(usize, Vec<u8>)>> {
-            let read = match from.try_read(buffer) {
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                Err(error) => return Err(error),
-            };
-            if read == 0 {
-                return Ok(Some((0, Vec::new())));
-            }
-            let written = match to.try_write(&buffer[..read]) {
-                Ok(written) => written,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-                Err(error) => return Err(error),
-            };
-            Ok(Some((read, buffer[written..read].to_vec())))
-        })?;
-        match step {
-            None => {}
-            Some((0, _)) => return to.shutdown().await,
-            Some((read, rest)) => {
-                moved.set(moved.get() + read as u64);
-                alive();
-                if !rest.is_empty() {
-                    to.write_all(&rest).await?;
-                    alive();
-                }
-            }
-        }
     }
 }

@@ -3,9 +3,9 @@
 //! An identity is a JWT (RFC 7519) signed with Ed25519 (RFC 8037); its claims are [`wire::identity`]'s.
 //! The key is made at the first start, in `identity-key` in the data folder, readable by its owner only.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use base64::Engine;
@@ -79,7 +79,7 @@ impl Mint {
                 let pem = key
                     .to_pkcs8_pem(LineEnding::LF)
                     .map_err(|_| KeyError::Format { path: path.display().to_string() })?;
-                write_private(path, pem.as_bytes()).map_err(file)?;
+                service::file::replace(path, pem.as_bytes(), 0o600).map_err(file)?;
                 key
             }
             Err(error) => return Err(file(error)),
@@ -176,20 +176,6 @@ pub enum MintError {
     /// The token can't be a header.
     #[error("identity: {0}")]
     Header(#[from] http::header::InvalidHeaderValue),
-}
-
-/// Writes a file that only its owner may read, whole or not at all.
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let draft = path.with_extension("new");
-    let _ = fs::remove_file(&draft);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
-    if let Some(folder) = path.parent() {
-        fs::File::open(folder)?.sync_all()?;
-    }
-    Ok(())
 }
 
 fn warn_if_shared(path: &Path) {

@@ -8,9 +8,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -22,6 +22,7 @@ use rcgen::{
     ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     NameConstraints,
 };
+use service::file;
 use sha2::{Digest as _, Sha256};
 use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -88,9 +89,9 @@ impl LocalCa {
                 .and_then(|parameters| parameters.self_signed(&key))
                 .map_err(|error| CertificateError::new(dir, error))?;
             let lines: String = permitted.iter().map(|name| format!("{name}\n")).collect();
-            write(&names_file, lines.as_bytes(), 0o644).map_err(fault)?;
-            write(&key_file, key.serialize_pem().as_bytes(), 0o600).map_err(fault)?;
-            write(&certificate_file, certificate.pem().as_bytes(), 0o644).map_err(fault)?;
+            file::replace(&names_file, lines.as_bytes(), 0o644).map_err(fault)?;
+            file::replace(&key_file, key.serialize_pem().as_bytes(), 0o600).map_err(fault)?;
+            file::replace(&certificate_file, certificate.pem().as_bytes(), 0o644).map_err(fault)?;
         }
         let remedy = "remove it and the other ca.* files for a new CA";
         let text = |file: &Path| {
@@ -258,16 +259,6 @@ fn lasts(parameters: &mut CertificateParams, days: i64) {
     };
     parameters.not_before = midnight(-1);
     parameters.not_after = midnight(days);
-}
-
-/// Writes a file whole or not at all.
-fn write(file: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let draft = file.with_extension("new");
-    let _ = fs::remove_file(&draft);
-    let mut open = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&draft)?;
-    open.write_all(bytes)?;
-    open.sync_all()?;
-    fs::rename(&draft, file)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod faults;
 mod forwarding;
 mod http2;
 mod http2_upstream;
+mod http2_web_socket;
 mod idle;
 mod local_ca;
 mod metrics;

@@ -15,7 +15,7 @@ async fn prefixes_are_stripped_or_replaced_and_the_query_stays() {
         .route("/api/*", "main", "strip_prefix = \"/api\"")
         .route("/api/v1/*", "main", "strip_prefix = \"/api\"")
         .route("/old/*", "main", "rewrite = \"/new/v2/*\"")
-        .route("/root/*", "main", "rewrite = \"/*\"")
+        .route("/under/*", "main", "rewrite = \"/*\"")
         .route("/one", "main", "rewrite = \"/other/page\"")
         .route("/all/*", "main", "rewrite = \"/index\"")
         .start();
@@ -28,7 +28,7 @@ async fn prefixes_are_stripped_or_replaced_and_the_query_stays() {
         ("/api/v1/x", "/v1/x"),
         ("/old", "/new/v2"),
         ("/old/a?b=/../c", "/new/v2/a?b=/../c"),
-        ("/root/a", "/a"),
+        ("/under/a", "/a"),
         ("/one/", "/other/page"),
         ("/all/a/b?c", "/index?c"),
     ] {

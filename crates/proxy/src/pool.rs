@@ -5,7 +5,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +18,10 @@ use crate::link::{Link, Manner, Shared};
 use crate::queue::Queue;
 use crate::resolve::{Addr, Known};
 use crate::watch::{millis, now_ms};
+
+mod lease;
+
+pub(crate) use lease::Lease;
 
 /// How long a server that refused a connection is passed over while others are there.
 const COOL_DOWN_MS: u64 = 1_000;
@@ -277,8 +280,7 @@ impl Endpoint {
     }
 
     fn lease(self: &Rc<Self>, link: Link) -> Lease {
-        self.in_use.set(self.in_use.get() + 1);
-        Lease { shared: link.is_shared(), link: Some(link), endpoint: self.clone() }
+        Lease::new(link, self.clone())
     }
 }
 
@@ -366,66 +368,6 @@ impl Drop for Place<'_> {
             self.endpoint.open.set(self.endpoint.open.get() - 1);
             self.endpoint.queue.call();
         }
-    }
-}
-
-/// A connection in use. Dropped after a whole exchange it goes back to the pool; dropped in the middle
-/// of one it is closed, because what is still under way on it belongs to nobody.
-pub(crate) struct Lease {
-    link: Option<Link>,
-    /// It is a stream: its connection stays where it is.
-    shared: bool,
-    endpoint: Rc<Endpoint>,
-}
-
-impl Lease {
-    /// The server at its other end.
-    pub(crate) fn endpoint(&self) -> &Rc<Endpoint> {
-        &self.endpoint
-    }
-
-    /// Takes the connection out of the pool for good; the second part counts as its use until dropped.
-    pub(crate) fn detach(mut self) -> Option<(Link, Lease)> {
-        let link = self.link.take()?;
-        Some((link, self))
-    }
-}
-
-impl Deref for Lease {
-    type Target = Link;
-    #[expect(
-        clippy::expect_used,
-        reason = "a lease is without its link only inside detach and drop"
-    )]
-    fn deref(&self) -> &Link {
-        self.link.as_ref().expect("a lease holds a link")
-    }
-}
-
-impl DerefMut for Lease {
-    #[expect(
-        clippy::expect_used,
-        reason = "a lease is without its link only inside detach and drop"
-    )]
-    fn deref_mut(&mut self) -> &mut Link {
-        self.link.as_mut().expect("a lease holds a link")
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let endpoint = &self.endpoint;
-        endpoint.in_use.set(endpoint.in_use.get() - 1);
-        match self.link.take() {
-            link if self.shared => drop(link),
-            Some(link)
-                if link.is_idle() && !endpoint.known.is_gone() && !endpoint.retired.get() =>
-            {
-                endpoint.idle.borrow_mut().push(Idle { link, since: now_ms() });
-            }
-            _ => endpoint.open.set(endpoint.open.get() - 1),
-        }
-        endpoint.queue.call();
     }
 }
 

@@ -4,7 +4,7 @@
 //! - [`args`]: the flags all programs share, and usage errors of one line with exit code 2.
 //! - [`telemetry`]: the log, as text on a terminal and as JSON otherwise.
 //! - [`bind`]: listening sockets, with an "address in use" that says what to do next.
-//! - [`file`]: files that are there whole or not at all.
+//! - [`mod@file`]: files that are there whole or not at all.
 //! - [`memory`]: small pages, for a program that holds many connections.
 //! - [`open_files`]: room for many connections; [`bind`] sees to it.
 //! - [`shutdown`]: SIGTERM and SIGINT as a token; a second signal ends the process at once.

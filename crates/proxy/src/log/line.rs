@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use http::HeaderValue;
 
-use super::{Asked, Record};
+use super::record::{Asked, Record};
 
 /// The longest path and host that a line quotes.
 const QUOTE: usize = 2048;

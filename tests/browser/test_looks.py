@@ -188,8 +188,10 @@ def test_everything_can_be_done_with_the_keyboard(visit):
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
+    address = page.url
     page.keyboard.press("Enter")
     expect(ana.box).to_be_focused()
+    assert page.url == address
     page.keyboard.type("typed by hand")
     page.keyboard.press("Shift+Enter")
     page.keyboard.type("in two lines")

@@ -58,6 +58,12 @@ byId('join').addEventListener('click', async () => {
   if (chat.active && (await joinChannel(chat, chat.active.name))) byId('text').focus();
 });
 
+// By hand: left to the browser, it would take the conversation's place in the address, and the focus comes late.
+document.querySelector('.skip')?.addEventListener('click', (event) => {
+  event.preventDefault();
+  byId(byId('composer').hidden ? 'join' : 'text').focus();
+});
+
 // The address names the conversation: links, reload and the back button work.
 const follow = () => {
   const place = placeOf(location.hash);

@@ -157,6 +157,9 @@ fn serve(args: &Args) -> ExitCode {
         for addr in proxy.addrs() {
             tracing::info!(%addr, "listening");
         }
+        if let Some(addr) = proxy.admin() {
+            tracing::info!(%addr, "metrics and health");
+        }
         if let Some(predecessor) = predecessor {
             match predecessor.release() {
                 Ok(()) => tracing::info!("took over from the proxy that ran before"),

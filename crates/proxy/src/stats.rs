@@ -58,6 +58,8 @@ pub(crate) struct Stats {
     pub(crate) accepted: Counter,
     /// Connections closed at once because there are too many.
     pub(crate) turned_away: Counter,
+    /// Connections closed because what comes before the first request, or a request's head, took too long.
+    pub(crate) late: Counter,
     /// Open tunnels.
     pub(crate) tunnels: Counter,
     /// Body bytes from clients.

@@ -72,8 +72,6 @@ pub(crate) struct Watch {
     place: Cell<usize>,
     turns: Cell<u32>,
     draining: Rc<Cell<Drain>>,
-    /// One stream of many on a connection that has a watch of its own.
-    is_stream: bool,
 }
 
 /// How far a worker is with ending.
@@ -163,32 +161,16 @@ impl Watch {
 #[derive(Debug)]
 pub(crate) struct Watches {
     open: RefCell<Vec<Rc<Watch>>>,
-    /// How many of them are streams.
-    streams: Cell<usize>,
     draining: Rc<Cell<Drain>>,
 }
 
 impl Watches {
     pub(crate) fn new() -> Self {
-        Self {
-            open: RefCell::default(),
-            streams: Cell::new(0),
-            draining: Rc::new(Cell::new(Drain::No)),
-        }
+        Self { open: RefCell::default(), draining: Rc::new(Cell::new(Drain::No)) }
     }
 
-    /// A watch for a new connection, whose first head is awaited from now on.
+    /// A watch for a new connection, whose first head is awaited from now on, or for one more stream on it.
     pub(crate) fn open(&self, head_ms: u64) -> Rc<Watch> {
-        self.add(head_ms, false)
-    }
-
-    /// A watch for one more stream on a connection.
-    pub(crate) fn open_stream(&self) -> Rc<Watch> {
-        self.streams.set(self.streams.get() + 1);
-        self.add(NEVER, true)
-    }
-
-    fn add(&self, head_ms: u64, is_stream: bool) -> Rc<Watch> {
         let mut open = self.open.borrow_mut();
         let watch = Rc::new(Watch {
             due: Cell::new(NEVER),
@@ -199,7 +181,6 @@ impl Watches {
             place: Cell::new(open.len()),
             turns: Cell::new(0),
             draining: self.draining.clone(),
-            is_stream,
         });
         watch.due_in(head_ms);
         open.push(watch.clone());
@@ -212,21 +193,10 @@ impl Watches {
         let place = watch.place.get();
         if place < open.len() {
             open.swap_remove(place);
-            self.streams.set(self.streams.get() - usize::from(watch.is_stream));
             if let Some(moved) = open.get(place) {
                 moved.place.set(place);
             }
         }
-    }
-
-    /// Open connections, without the streams on them.
-    pub(crate) fn connections(&self) -> usize {
-        self.len() - self.streams.get()
-    }
-
-    /// Open connections and streams.
-    pub(crate) fn len(&self) -> usize {
-        self.open.borrow().len()
     }
 
     /// Moves the clock on and wakes whoever is late.
@@ -277,8 +247,8 @@ mod tests {
         let (a, b, c) = (watches.open(1), watches.open(1), watches.open(1));
         watches.close(&a);
         watches.close(&c);
-        assert_eq!(watches.len(), 1);
+        assert_eq!(watches.open.borrow().len(), 1);
         watches.close(&b);
-        assert_eq!(watches.len(), 0);
+        assert_eq!(watches.open.borrow().len(), 0);
     }
 }

@@ -35,12 +35,14 @@ mod arrivals;
 mod h1;
 mod h2;
 mod orders;
+mod places;
 mod wire;
 
-use arrivals::TOO_MANY;
+use arrivals::{TOO_MANY, dismiss};
 use h1::linger;
 use orders::Accepting;
 pub(crate) use orders::Order;
+use places::{Place, Places};
 
 /// How long live streams and tunnels may go on when the proxy goes down.
 const LIVE_GRACE: Duration = Duration::from_millis(200);
@@ -54,6 +56,7 @@ pub(crate) struct Worker {
     /// Names for requests.
     pub(crate) ids: RequestIds,
     watches: Watches,
+    places: Places,
     limits: Cell<Limits>,
     /// Somebody without the right was told off, in the log; once is enough.
     told_off: Cell<bool>,
@@ -100,6 +103,7 @@ impl Worker {
             books: Books::new(log, stats, server.keep_alive),
             ids: RequestIds::new(),
             watches: Watches::new(),
+            places: Places::default(),
             limits: Cell::new(Limits::share(server)),
             told_off: Cell::new(false),
             patient: Cell::new(false),
@@ -176,9 +180,9 @@ impl Worker {
             }
         };
         let stats = &self.books.stats;
-        if self.watches.connections() >= self.limits.get().connections {
+        if self.places.taken() >= self.limits.get().connections {
             stats.turned_away.add(1);
-            let _ = stream.try_write(TOO_MANY);
+            dismiss(&stream, TOO_MANY);
             return;
         }
         // How a place is served is looked up anew for each connection: a reload may change it. A place
@@ -193,7 +197,7 @@ impl Worker {
         self: Rc<Self>,
         stream: Stream,
         peer: SocketAddr,
-        guest: Option<Guest>,
+        (guest, place): (Option<Guest>, Place),
         (door, secure): (Rc<Door>, Option<Secure>),
     ) {
         let watch = self.watches.open(self.limits.get().header_ms);
@@ -214,7 +218,7 @@ impl Worker {
             self.serve(stream, &visit).await;
         }
         self.watches.close(&watch);
-        drop(guest);
+        drop((guest, place));
         self.books.stats.connections.sub(1);
     }
 
@@ -241,7 +245,7 @@ impl Worker {
     async fn wait(&self, limit: Duration) {
         let deadline = Instant::now() + limit;
         self.watches.set_drain(Drain::Patient);
-        while self.watches.len() > 0 && Instant::now() < deadline {
+        while self.places.taken() > 0 && Instant::now() < deadline {
             tokio::time::sleep(TICK).await;
         }
     }
@@ -250,13 +254,13 @@ impl Worker {
         let deadline = Instant::now() + limit;
         let live = (Instant::now() + LIVE_GRACE).min(deadline);
         self.watches.set_drain(Drain::Requests);
-        while self.watches.len() > 0 && Instant::now() < deadline {
+        while self.places.taken() > 0 && Instant::now() < deadline {
             if self.watches.drain() == Drain::Requests && Instant::now() >= live {
                 self.watches.set_drain(Drain::Live);
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let open = self.watches.len();
+        let open = self.places.taken();
         if open > 0 {
             tracing::warn!(open, "drain time is over: cutting open connections");
         }

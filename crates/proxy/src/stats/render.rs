@@ -35,7 +35,7 @@ pub(crate) fn render(workers: &[Arc<Stats>], plan: &Plan, reloads: &Reloads) -> 
         let _ = writeln!(text, "proxy_failures_total{{class=\"{class}\"}} {count}");
     }
     type Pick = fn(&Stats) -> &Counter;
-    let simple: [(&str, &str, &str, Pick); 14] = [
+    let simple: [(&str, &str, &str, Pick); 15] = [
         ("proxy_connections", "gauge", "Open client connections.", |stats| &stats.connections),
         ("proxy_connections_parked", "gauge", "Those that have been idle for a second.", |stats| {
             &stats.parked
@@ -49,6 +49,12 @@ pub(crate) fn render(workers: &[Arc<Stats>], plan: &Plan, reloads: &Reloads) -> 
             "counter",
             "Client connections closed because there were too many.",
             |stats| &stats.turned_away,
+        ),
+        (
+            "proxy_connections_late_total",
+            "counter",
+            "Client connections closed because a head or a handshake took too long.",
+            |stats| &stats.late,
         ),
         ("proxy_received_bytes_total", "counter", "Body bytes from clients.", |stats| {
             &stats.bytes_in

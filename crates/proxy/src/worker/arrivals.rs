@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
 
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::net::TcpStream;
 
-use super::{Worker, linger};
+use super::{Place, Worker, linger};
 use crate::front::crowd::Guest;
 use crate::front::door::Door;
 use crate::front::proxy_protocol;
@@ -31,7 +32,7 @@ Content-Length: 108\r\nConnection: close\r\n\r\n\
 impl Worker {
     /// Starts to serve a connection, if there is room for it.
     pub(super) fn receive(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, door: Rc<Door>) {
-        let stats = &self.books.stats;
+        let (stats, place) = (&self.books.stats, self.places.take());
         if door.proxy_protocol && !self.site().config.server.trusts(peer.ip()) {
             stats.turned_away.add(1);
             if !self.told_off.replace(true) {
@@ -41,18 +42,18 @@ impl Worker {
         }
         if door.has_more() {
             stats.accepted.add(1);
-            tokio::task::spawn_local(self.clone().introduce(stream, peer, door));
+            tokio::task::spawn_local(self.clone().introduce(stream, peer, door, place));
             return;
         }
         let Ok(guest) = self.seat(peer) else {
             stats.turned_away.add(1);
-            let _ = stream.try_write(TOO_MANY_OF_ONE);
+            dismiss(&stream, TOO_MANY_OF_ONE);
             return;
         };
         stats.accepted.add(1);
         // Answers are awaited: never hold one back for a fuller packet.
         let _ = stream.set_nodelay(true);
-        let attend = self.clone().attend(Stream::Plain(stream), peer, guest, (door, None));
+        let attend = self.clone().attend(Stream::Plain(stream), peer, (guest, place), (door, None));
         tokio::task::spawn_local(attend);
     }
 
@@ -67,11 +68,17 @@ impl Worker {
     }
 
     /// Does what comes before the first request, and serves it.
-    async fn introduce(self: Rc<Self>, stream: TcpStream, peer: SocketAddr, door: Rc<Door>) {
+    async fn introduce(
+        self: Rc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        door: Rc<Door>,
+        place: Place,
+    ) {
         let greeted = Box::pin(self.greet(stream, peer, &door)).await;
         match greeted {
             Ok((stream, client, guest, secure)) => {
-                self.attend(stream, client, guest, (door, secure)).await;
+                self.attend(stream, client, (guest, place), (door, secure)).await;
             }
             Err(fault) => tracing::debug!(%peer, fault, "connection refused"),
         }
@@ -98,8 +105,7 @@ impl Worker {
             Err(TooMany) => {
                 self.books.stats.turned_away.add(1);
                 if door.tls.is_none() {
-                    let _ = stream.try_write(TOO_MANY_OF_ONE);
-                    linger(stream).await;
+                    dismiss(&stream, TOO_MANY_OF_ONE);
                 }
                 return Err("the client has as many as it may".into());
             }
@@ -113,7 +119,7 @@ impl Worker {
             Some(Err(refusal)) => {
                 let text = refusal.to_string();
                 if let Refusal::Plain(stream) = refusal {
-                    let _ = stream.try_write(SPEAK_TLS);
+                    dismiss(&stream, SPEAK_TLS);
                     linger(stream).await;
                 }
                 Err(text)
@@ -122,14 +128,25 @@ impl Worker {
         }
     }
 
-    /// What comes of it before so many milliseconds have passed, and before the worker ends. The
-    /// connection counts as one meanwhile.
+    /// What comes of it before so many milliseconds have passed, and before the worker ends.
     async fn in_time<T>(&self, limit_ms: u64, future: impl Future<Output = T>) -> Option<T> {
         let watch = self.watches.open(limit_ms);
         let outcome = within(&watch, future).await;
         self.watches.close(&watch);
+        if outcome.is_none() && watch.expired() {
+            self.books.stats.late.add(1);
+        }
         outcome
     }
+}
+
+/// Says a last word to a client that nobody is going to wait for. Not by tokio: it would hold a new connection for
+/// one that takes nothing until the first event comes.
+pub(super) fn dismiss(stream: &TcpStream, word: &[u8]) {
+    let _ = send(stream, word, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+    // If something that it said was left unread, its connection would be reset, and the word lost.
+    let mut scrap = [0; 4096];
+    let _ = recv(stream, &mut scrap[..], RecvFlags::DONTWAIT);
 }
 
 /// A client has as many connections as it may.

@@ -125,7 +125,12 @@ impl Worker {
                 Poll::Ready(Ok(())) => Poll::Ready(Ok(None)),
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
                 // Whoever had this deadline did nothing about it: the client is the one who is late.
-                Poll::Pending if watch.expired() => Poll::Ready(Ok(Some(Turn::Gone))),
+                Poll::Pending if watch.expired() => {
+                    if watch.phase() == Phase::Head {
+                        self.books.stats.late.add(1);
+                    }
+                    Poll::Ready(Ok(Some(Turn::Gone)))
+                }
                 Poll::Pending if watch.phase() == Phase::Busy && wire.hung_up(cx) => {
                     Poll::Ready(Ok(Some(Turn::Gone)))
                 }

@@ -95,6 +95,9 @@ impl Worker {
                 Poll::Pending if !watch.expired() => Poll::Pending,
                 Poll::Pending if leaving => Poll::Ready(None),
                 Poll::Pending => {
+                    if watch.phase() == Phase::Head {
+                        self.books.stats.late.add(1);
+                    }
                     // Idle for too long: a request that is on its way may still come.
                     leaving = true;
                     watch.due_in(GOODBYE_MS);
@@ -160,7 +163,7 @@ struct Streams {
 impl Streams {
     /// A new stream's own view of its connection.
     fn visit(self: &Rc<Self>, connection: &Visit) -> (Rc<Visit>, Rc<OpenStream>) {
-        let watch = self.worker.watches.open_stream();
+        let watch = self.worker.watches.open(u64::MAX);
         if self.open.replace(self.open.get() + 1) == 0 {
             self.connection.enter(Phase::Busy, u64::MAX);
         }

@@ -34,6 +34,7 @@ mod rewriting;
 mod route_headers;
 mod shutdown;
 mod slow_bodies;
+mod slow_clients;
 mod smuggling;
 mod splitting;
 mod streaming;

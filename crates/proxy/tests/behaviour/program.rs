@@ -1,73 +1,11 @@
 //! The program itself: signals, and a configuration that is changed under its eyes.
 
-use std::ffi::OsStr;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, Command};
-
-use super::support::{Client, Upstream, eventually, get, ok, proxy, soon};
-
-/// A running `proxy`, killed when dropped.
-struct Program {
-    child: Child,
-    log: Lines<BufReader<ChildStderr>>,
-    file: PathBuf,
-    _dir: tempfile::TempDir,
-}
-
-impl Program {
-    fn start(text: &str) -> Self {
-        Self::start_with(text, &[])
-    }
-
-    fn start_with(text: &str, args: &[&OsStr]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("proxy.conf");
-        std::fs::write(&file, text).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_proxy"))
-            .args(["--log-format", "text", "--config"])
-            .arg(&file)
-            .args(args)
-            .env_remove("PROXY_CONFIG")
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap()).lines();
-        Self { child, log, file, _dir: dir }
-    }
-
-    /// The next line of its log that contains this.
-    async fn says(&mut self, what: &str) -> String {
-        soon(what, async {
-            loop {
-                let line = self.log.next_line().await.unwrap();
-                let line = line.unwrap_or_else(|| panic!("it ended before it said {what:?}"));
-                if line.contains(what) {
-                    return line;
-                }
-            }
-        })
-        .await
-    }
-
-    async fn listens(&mut self) -> SocketAddr {
-        let line = self.says("listening").await;
-        let addr = line.split("addr=").nth(1).unwrap_or_else(|| panic!("{line}"));
-        addr.split_whitespace().next().unwrap().parse().unwrap()
-    }
-
-    async fn signal(&self, name: &str) {
-        let pid = self.child.id().unwrap().to_string();
-        let sent = Command::new("kill").args(["-s", name, &pid]).status().await.unwrap();
-        assert!(sent.success());
-    }
-}
+use super::support::{Client, Program, Upstream, eventually, get, ok, proxy, soon};
 
 fn write(file: &Path, text: &str) {
     std::fs::write(file, text).unwrap();

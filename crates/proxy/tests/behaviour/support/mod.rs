@@ -3,13 +3,15 @@
 mod chance;
 mod client;
 pub(crate) mod frames;
+mod program;
 mod proxies;
 mod tls;
 mod upstreams;
 
 pub(crate) use chance::Chance;
 pub(crate) use client::{Client, Response, get};
-pub(crate) use proxies::{Builder, Running, proxy};
+pub(crate) use program::Program;
+pub(crate) use proxies::{Builder, Running, metric, proxy};
 pub(crate) use tls::{Authority, Trust};
 pub(crate) use upstreams::{Message, Upstream, auth_service, header, ok};
 

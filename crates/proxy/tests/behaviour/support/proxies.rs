@@ -162,9 +162,13 @@ impl Running {
 
     /// One line of the metrics, without its name.
     pub(crate) async fn metric(&self, name: &str) -> Option<String> {
-        let metrics = get(self.proxy.admin().unwrap(), "/metrics", "").await;
-        let line =
-            metrics.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map(str::to_owned)
+        metric(self.proxy.admin().unwrap(), name).await
     }
+}
+
+/// One line of the metrics at this admin address, without its name.
+pub(crate) async fn metric(admin: SocketAddr, name: &str) -> Option<String> {
+    let metrics = get(admin, "/metrics", "").await;
+    let line = metrics.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map(str::to_owned)
 }

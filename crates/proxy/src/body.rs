@@ -22,8 +22,10 @@ use crate::watch::{Drain, Watch, now_ms};
 pub(crate) struct CutShort(pub(crate) &'static str);
 
 /// A request's body on its way to the upstream.
+#[derive(Default)]
 pub(crate) enum RequestBody {
     /// There is none.
+    #[default]
     Empty,
     /// What the client sends.
     Client {
@@ -169,11 +171,9 @@ enum Content {
     Relay(Relay),
 }
 
-/// An upstream's body, and the connection that it comes from.
+/// An upstream's body.
 pub(crate) struct Relay {
-    /// The body.
-    pub(crate) incoming: Incoming,
-    /// Goes back to the pool at the end of the body.
+    /// The connection that it comes from; goes back to the pool at the end.
     pub(crate) lease: Lease,
     /// Longest silence; `None` for a live stream.
     pub(crate) idle_ms: Option<u64>,
@@ -197,7 +197,7 @@ impl ProxyBody {
     pub(crate) fn relay(relay: Relay, record: Box<Record>) -> Self {
         let mut body = Self { content: Content::Relay(relay), record: Some(record) };
         if let Content::Relay(relay) = &body.content
-            && relay.incoming.is_end_stream()
+            && relay.lease.is_over()
         {
             body.finish();
         }
@@ -243,24 +243,10 @@ impl Body for ProxyBody {
             }
             Content::Relay(relay) => relay,
         };
-        let Relay { incoming, lease, idle_ms, live, .. } = relay;
-        let polled = lease.poll_with(cx, |cx| {
-            loop {
-                match Pin::new(&mut *incoming).poll_frame(cx) {
-                    Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                        Ok(data) => return Poll::Ready(Some(Ok(data))),
-                        // Trailers are not passed on.
-                        Err(_) => continue,
-                    },
-                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
-                    Poll::Ready(None) => return Poll::Ready(None),
-                    Poll::Pending => return Poll::Pending,
-                }
-            }
-        });
-        match polled {
+        let Relay { lease, idle_ms, live } = relay;
+        match lease.poll_data(cx) {
             Poll::Ready(Some(Ok(data))) => {
-                let ended = incoming.is_end_stream();
+                let ended = lease.is_over();
                 if let Some(record) = &mut body.record {
                     record.sent(data.len());
                     if let Some(idle_ms) = *idle_ms {
@@ -301,7 +287,7 @@ impl Body for ProxyBody {
         match &self.content {
             Content::Empty => SizeHint::with_exact(0),
             Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Content::Relay(relay) => relay.incoming.size_hint(),
+            Content::Relay(relay) => relay.lease.size_hint(),
         }
     }
 }

@@ -226,11 +226,7 @@ async fn serve(
     if switching && !(upgrade && upgrade::is_websocket(response.headers())) {
         return Err(Failure::BadSwitch { upstream: upstream.name.clone() });
     }
-    if site.rules.prepare_response(response.headers_mut(), switching).is_err() {
-        // What is still on that connection can't be trusted either.
-        drop(lease.detach());
-        return Err(Failure::UpstreamInvalid { upstream: upstream.name.clone() });
-    }
+    site.rules.prepare_response(response.headers_mut(), switching);
     if let Some(edits) = &route.response_headers {
         edits.apply(response.headers_mut());
     }
@@ -251,7 +247,7 @@ async fn serve(
         Some(idle_ms) => visit.watch.due_in(idle_ms),
         None => visit.watch.never(),
     }
-    Ok(Answer::Relay(response.map(|incoming| Relay { incoming, lease, idle_ms, live })))
+    Ok(Answer::Relay(response.map(|()| Relay { lease, idle_ms, live })))
 }
 
 impl RequestBody {

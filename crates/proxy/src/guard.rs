@@ -16,13 +16,13 @@
 //! - Guard and parser must agree where each message ends. Each request that is served is
 //!   [claimed](Guard::claim): if the parser ever saw one that the guard didn't, the connection ends.
 
-mod chunks;
 mod head;
 mod inlet;
 
-use chunks::Chunks;
 use head::{Framing, Head};
 pub(crate) use inlet::Inlet;
+
+use crate::chunks::{Chunks, Part};
 
 /// Why a message goes no further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +110,14 @@ impl Guard {
                     *left -= take as u64;
                     if *left == 0 { Step::End(take) } else { Step::More }
                 }
-                State::Chunked(chunks) => chunks.read(rest),
+                State::Chunked(chunks) => match chunks.next(rest) {
+                    Part::Between(count) | Part::Data(count) => {
+                        at += count;
+                        continue;
+                    }
+                    Part::End(count) => Step::End(count),
+                    Part::Bad(count) => Step::Refuse(count, Reason::BadChunk),
+                },
                 State::Refused { .. } => return at,
             };
             match step {

@@ -10,7 +10,7 @@
 //! passed on.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderName, HeaderValue,
+    CONNECTION, EXPECT, FORWARDED, HOST, HeaderName, HeaderValue,
     TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, StatusCode, Version};
@@ -42,11 +42,6 @@ pub struct Rules {
     /// The identity header in lower case without punctuation.
     identity_folded: Box<[u8]>,
 }
-
-/// A response with two framings, or with transfer codings besides `chunked`, which this proxy doesn't undo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the response is framed in more than one way, or in one that is not served")]
-pub struct BadFraming;
 
 /// What to do with a header of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,14 +143,7 @@ impl Rules {
 
     /// Makes a response's headers fit to be passed back: hop-by-hop headers and the identity go. With
     /// `switching` (a 101 to an upgrade that was asked for) the upgrade is kept.
-    ///
-    /// # Errors
-    /// [`BadFraming`] if another reader could find another end of the body. `headers` are then undefined.
-    pub fn prepare_response(
-        &self,
-        headers: &mut HeaderMap,
-        switching: bool,
-    ) -> Result<(), BadFraming> {
+    pub fn prepare_response(&self, headers: &mut HeaderMap, switching: bool) {
         let mut seen = Seen::default();
         for name in headers.keys() {
             match response_fate(name.as_str()) {
@@ -170,9 +158,6 @@ impl Rules {
             remove_nominated(headers, is_protected_in_response);
         }
         if seen.transfer_encoding {
-            if !is_chunked_once(headers) || headers.contains_key(CONTENT_LENGTH) {
-                return Err(BadFraming);
-            }
             // Bodies are framed anew; the body knows its length.
             headers.remove(TRANSFER_ENCODING);
         }
@@ -183,7 +168,6 @@ impl Rules {
             headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         }
-        Ok(())
     }
 
     /// `name` is in lower case, as [`HeaderName`] always is.

@@ -18,7 +18,8 @@
 //! - `rate`: who asked how often, in one table for all workers.
 //! - `body`: bodies passed on piece by piece.
 //! - `upgrade`: WebSocket tunnels.
-//! - `either`: streams of bytes of several kinds.
+//! - `either`: streams of bytes of several kinds; `scratch`: what they are read into.
+//! - `chunks`: where the data of a chunked body is.
 //! - `error`: what can go wrong, and the one table of answers.
 //!
 //! Where it goes:
@@ -43,6 +44,7 @@ mod auth;
 mod balance;
 mod body;
 pub mod check;
+mod chunks;
 pub mod config;
 mod either;
 mod error;
@@ -64,6 +66,7 @@ mod rate;
 mod resolve;
 pub mod route;
 pub mod routes;
+mod scratch;
 pub mod server;
 mod site;
 mod stats;

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hyper::body::Incoming;
+use http_body::SizeHint;
 use hyper::{Request, Response};
 
-use crate::body::RequestBody;
+use crate::body::{CutShort, RequestBody};
 use crate::config::{Protocol, Secure};
 use crate::resolve::Known;
 
@@ -46,13 +46,40 @@ pub(crate) enum SendError<S> {
     Unsent,
     /// The connection broke after the request was, or may have been, written.
     Broken {
-        /// What hyper says.
-        error: hyper::Error,
+        /// How.
+        error: Broken,
         /// Whether any byte of a response was read.
         answered: bool,
     },
     /// The caller stopped it.
     Stopped(S),
+}
+
+/// How an exchange ends before its time.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    /// The system's word.
+    #[error("the connection broke")]
+    Io(#[from] io::Error),
+    /// It was closed in the middle of a response, or before one.
+    #[error("the server closed the connection")]
+    Closed,
+    /// It sent what is no response.
+    #[error("the answer is malformed: {0}")]
+    Malformed(&'static str),
+    /// The request could not be sent to its end.
+    #[error("the request broke off")]
+    Request(#[source] CutShort),
+    /// A stream of HTTP/2 failed.
+    #[error("the stream broke")]
+    Http2(#[from] hyper::Error),
+}
+
+impl Broken {
+    /// Whether the server answered something that is not HTTP.
+    pub(crate) fn is_malformed(&self) -> bool {
+        matches!(self, Self::Malformed(_))
+    }
 }
 
 impl Manner {
@@ -76,7 +103,7 @@ impl Link {
     /// tunnel needs a connection of its own.
     pub(crate) async fn open(known: &Known, manner: &Manner) -> io::Result<Self> {
         let stream = Stream::open(known, manner.secure.as_ref(), false).await?;
-        Ok(Self::Http1(Box::new(http1::Link::over(stream).await?)))
+        Ok(Self::Http1(Box::new(http1::Link::over(stream))))
     }
 
     /// Opens a connection for one exchange, in the way the upstream speaks.
@@ -117,7 +144,8 @@ impl Link {
     /// Remembers the next request as it is written, in case it has to be written again.
     pub(crate) fn remember(&mut self) {
         match self {
-            Self::Http1(link) => link.remember(),
+            // It does so anyway.
+            Self::Http1(_) => {}
             Self::Http2(stream) => stream.remember(),
         }
     }
@@ -136,7 +164,7 @@ impl Link {
         &mut self,
         request: &mut Option<Request<RequestBody>>,
         stop: impl FnMut(&mut Context<'_>) -> Poll<S>,
-    ) -> Result<Response<Incoming>, SendError<S>> {
+    ) -> Result<Response<()>, SendError<S>> {
         match self {
             Self::Http1(link) => link.send(request, stop).await,
             // Boxed, so that requests over HTTP/1.1 needn't carry the space around.
@@ -144,15 +172,30 @@ impl Link {
         }
     }
 
-    /// Polls a reader of the response body, moving bytes on the connection as long as it has nothing.
-    pub(crate) fn poll_with<T>(
+    /// The next piece of the response's body; `None` at its end.
+    pub(crate) fn poll_data(
         &mut self,
         cx: &mut Context<'_>,
-        mut read: impl FnMut(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
+    ) -> Poll<Option<Result<Bytes, Broken>>> {
         match self {
-            Self::Http1(link) => link.poll_with(cx, read),
-            Self::Http2(_) => read(cx),
+            Self::Http1(link) => link.poll_data(cx),
+            Self::Http2(stream) => stream.poll_data(cx),
+        }
+    }
+
+    /// Whether nothing more comes of the response's body.
+    pub(crate) fn is_over(&self) -> bool {
+        match self {
+            Self::Http1(link) => link.is_over(),
+            Self::Http2(stream) => stream.is_over(),
+        }
+    }
+
+    /// How much of the response's body is still to come, as far as that is known.
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Http1(link) => link.size_hint(),
+            Self::Http2(stream) => stream.size_hint(),
         }
     }
 

@@ -5,7 +5,7 @@
 //! the heads first; the server's connection never returns to the pool. Each direction closes by itself. A
 //! tunnel holds no buffer while it is silent: bytes pass through one that the worker's tunnels share.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Poll, ready};
@@ -21,14 +21,8 @@ use crate::front::stream::Stream;
 use crate::link;
 use crate::log::Record;
 use crate::pool::Lease;
+use crate::scratch;
 use crate::watch::{Drain, Watch, millis};
-
-/// Bytes moved at once.
-const PIECE: usize = 32 * 1024;
-
-thread_local! {
-    static SHARED: RefCell<Vec<u8>> = RefCell::new(vec![0; PIECE]);
-}
 
 /// The server's side of a tunnel to be.
 pub(crate) struct Tunnel {
@@ -150,7 +144,7 @@ async fn relay(
     drop(early);
     loop {
         let step = std::future::poll_fn(|cx| {
-            SHARED.with_borrow_mut(|buffer| {
+            scratch::lend(|buffer| {
                 let mut piece = ReadBuf::new(buffer);
                 ready!(Pin::new(&mut from).poll_read(cx, &mut piece))?;
                 let piece = piece.filled();

@@ -1,7 +1,6 @@
 //! The call to backend-auth itself: a request made anew, with a handful of headers.
 
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::rc::Rc;
 
 use http::header::{
@@ -9,7 +8,6 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{Method, Request, StatusCode, Uri};
-use http_body::Body as _;
 
 use super::{Credential, Decision, Gate, Outcome, Undecided, Verdict};
 use crate::body::RequestBody;
@@ -79,8 +77,8 @@ impl Gate {
             );
             Undecided::Unavailable
         })?;
-        let (mut head, body) = response.into_parts();
-        read_out(body, &mut lease).await;
+        let (mut head, ()) = response.into_parts();
+        read_out(&mut lease).await;
         drop(lease);
         let set_cookie = head.headers.get_all(SET_COOKIE).iter().cloned().collect();
         let verdict = match head.status {
@@ -108,7 +106,7 @@ impl Gate {
         &self,
         upstream: &Upstream,
         headers: HeaderMap,
-    ) -> Result<(http::Response<hyper::body::Incoming>, Lease), &'static str> {
+    ) -> Result<(http::Response<()>, Lease), &'static str> {
         let uri: Uri = self.config.path.parse().map_err(|_| "the path is no path")?;
         let key = upstream.key(&headers, || {
             let client = headers.get(X_FORWARDED_FOR).and_then(|client| client.to_str().ok());
@@ -146,15 +144,11 @@ impl Gate {
     }
 }
 
-async fn read_out(body: hyper::body::Incoming, lease: &mut Lease) {
-    let mut body = body;
+async fn read_out(lease: &mut Lease) {
     let mut read = 0;
-    while read < BODY && !body.is_end_stream() {
-        let frame =
-            std::future::poll_fn(|cx| lease.poll_with(cx, |cx| Pin::new(&mut body).poll_frame(cx)))
-                .await;
-        match frame {
-            Some(Ok(frame)) => read += frame.data_ref().map_or(0, bytes::Bytes::len),
+    while read < BODY && !lease.is_over() {
+        match std::future::poll_fn(|cx| lease.poll_data(cx)).await {
+            Some(Ok(data)) => read += data.len(),
             Some(Err(_)) | None => return,
         }
     }

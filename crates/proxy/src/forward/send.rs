@@ -4,7 +4,6 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 
 use super::Visit;
 use super::way::Way;
@@ -26,7 +25,7 @@ pub(super) async fn send(
     upgrade: bool,
     request: &mut Option<Request<RequestBody>>,
     record: &mut Record,
-) -> Result<(Response<Incoming>, Lease), Failure> {
+) -> Result<(Response<()>, Lease), Failure> {
     let upload = request.as_ref().and_then(|request| request.body().upload());
     let idempotent = request.as_ref().is_some_and(|request| request.method().is_idempotent());
     let repeatable = upload.is_none() && idempotent;
@@ -121,7 +120,7 @@ pub(super) async fn send(
                         error = %crate::error::causes(&error),
                         "no answer"
                     );
-                    return Err(if error.is_parse() {
+                    return Err(if error.is_malformed() {
                         Failure::UpstreamInvalid { upstream: name() }
                     } else {
                         Failure::UpstreamClosed { upstream: name() }

@@ -1,73 +1,100 @@
-//! A connection that speaks HTTP/1.1.
+//! A connection that speaks HTTP/1.1, with one exchange on it at a time (RFC 9112).
 //!
-//! hyper splits a client connection into a handle ([`SendRequest`]) and a driver ([`Connection`]) that is
-//! usually spawned as a task of its own. Two tasks per request mean two trips through the scheduler, so
-//! a [`Link`] keeps both halves: whoever uses the link polls the driver in place. Nobody polls it while
-//! it lies in the pool; if the server closed it meanwhile, the next poll sees that before anything is
-//! written, and hyper gives the request back unharmed.
+//! hyper has a client for this too. It runs as a task beside the one that serves the request, and hands it
+//! everything through channels: that cost a third of what a request costs in all. Here the one who waits for
+//! the response moves the bytes. A request is written from its headers, a response's headers are slices of
+//! what was read, and pieces of its body are too.
 //!
-//! The halves wake each other through channels. Both live in the same task here, so such a wake is not
-//! worth a trip through the scheduler either: [`Signal`] catches it, and [`Link::poll_with`] polls again.
+//! - [`outgoing`]: the request, written with a framing of its own whatever the client's was.
+//! - [`head`]: the response's head; how long its body is.
+//! - A connection is used again only after a whole request and a whole response with a clear end, and with
+//!   nothing behind that. If the server closed it meanwhile, this shows before anything is written, and the
+//!   request is given back.
+//! - A connection holds no buffer while it waits: short reads go through the one that the worker's
+//!   connections share. The pieces of a large body are read into memory of their own, and not copied.
 
 use std::io;
 use std::pin::{Pin, pin};
-use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
-use bytes::Bytes;
-use futures_util::task::AtomicWaker;
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{Builder, Connection, SendRequest};
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method};
+use http_body::SizeHint;
+use hyper::{Request, Response, StatusCode};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, ReadBuf};
 
-use super::{SendError, Stream};
+use super::{Broken, SendError, Stream};
 use crate::body::RequestBody;
+use crate::chunks::Part;
+use crate::scratch;
 
-mod socket;
+mod head;
+mod outgoing;
+mod recall;
 
-use socket::{Line, Socket, parse};
+use head::{Framing, Head};
+use outgoing::{Outgoing, Unwritten};
 
-/// Response heads and read-ahead of a connection, at most.
-const BUFFER: usize = 64 * 1024;
-/// Rounds of driver and reader that wake each other before other tasks get their turn.
-const ROUNDS: usize = 4;
+/// Response head at most.
+const HEAD: usize = 64 * 1024;
+/// Interim responses to one request at most.
+const INTERIM: u8 = 16;
+/// Read at once of a body of which more comes than fits into the shared buffer.
+const PIECE: usize = 64 * 1024;
+/// Reads smaller than that need no space of their own.
+const TRICKLE: usize = PIECE / 4;
 
 /// A connection with one exchange on it or none.
 pub(crate) struct Link {
-    sender: SendRequest<RequestBody>,
-    /// Gone once it ended without having taken a request.
-    driver: Option<Driver>,
-    /// The driver returned: the connection is closed or no longer speaks HTTP.
-    ended: bool,
-    signal: Arc<Signal>,
-    waker: Waker,
-    line: Rc<Line>,
+    stream: Stream,
+    outgoing: Outgoing,
+    /// What was read and not yet looked at.
+    input: Bytes,
+    /// The last read of the body filled the buffer.
+    pours: bool,
+    framing: Framing,
+    phase: Phase,
     exchanges: u32,
+    interim: u8,
+    /// Any byte of a response was read in this exchange.
+    answered: bool,
 }
 
-type Driver = Connection<TokioIo<Socket>, RequestBody>;
+/// How far the response is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// None is under way; another exchange may begin.
+    Idle,
+    Head,
+    /// What happens at its end.
+    Body {
+        keeps_alive: bool,
+    },
+    /// The protocol was switched.
+    Tunnel,
+    /// The connection is of no use any more.
+    Over,
+}
 
 impl Link {
     /// Begins to speak on a connection.
-    pub(super) async fn over(stream: Stream) -> io::Result<Self> {
-        let line = Rc::new(Line::default());
-        let signal = Arc::new(Signal::default());
-        let socket = Socket::new(stream, line.clone(), signal.clone());
-        let (sender, driver) = Builder::new()
-            .max_buf_size(BUFFER)
-            .handshake(TokioIo::new(socket))
-            .await
-            .map_err(io::Error::other)?;
-        let waker = Waker::from(signal.clone());
-        Ok(Self { sender, driver: Some(driver), ended: false, signal, waker, line, exchanges: 0 })
+    pub(super) fn over(stream: Stream) -> Self {
+        Self {
+            stream,
+            outgoing: Outgoing::default(),
+            input: Bytes::new(),
+            pours: false,
+            framing: Framing::Sized(0),
+            phase: Phase::Idle,
+            exchanges: 0,
+            interim: 0,
+            answered: false,
+        }
     }
 
     /// Whether the next exchange may start: the last one is over in both directions.
     pub(super) fn is_idle(&self) -> bool {
-        !self.ended && !self.line.deaf.get() && (self.exchanges == 0 || self.sender.is_ready())
+        self.phase == Phase::Idle && self.outgoing.is_done() && self.input.is_empty()
     }
 
     /// Whether an exchange took place on it before.
@@ -75,188 +102,285 @@ impl Link {
         self.exchanges > 0
     }
 
-    /// Remembers the next request as it is written, in case it has to be written again.
-    pub(super) fn remember(&mut self) {
-        self.line.remember.set(true);
-    }
-
-    /// What [`remember`](Self::remember) remembered: the request, if it had no body.
+    /// The last request once more, if it had no body.
     pub(super) fn recall(&self) -> Option<Request<RequestBody>> {
-        parse(&self.line.written.borrow())
+        recall::parse(self.outgoing.head())
     }
 
     /// Sends the request in the slot and waits for the response head, or until `stop` has a reason to
     /// stop, asked at every wake-up.
     pub(super) async fn send<S>(
         &mut self,
-        request: &mut Option<Request<RequestBody>>,
+        slot: &mut Option<Request<RequestBody>>,
         mut stop: impl FnMut(&mut Context<'_>) -> Poll<S>,
-    ) -> Result<Response<Incoming>, SendError<S>> {
-        let Some(message) = request.take() else { return Err(SendError::Unsent) };
+    ) -> Result<Response<()>, SendError<S>> {
+        let Some(request) = slot else { return Err(SendError::Unsent) };
+        let to_head = *request.method() == Method::HEAD;
         self.exchanges = self.exchanges.saturating_add(1);
-        self.line.received.set(0);
-        self.line.written.borrow_mut().clear();
-        // Handing the request over wakes whoever polled the driver last, maybe for another client.
-        self.signal.state.store(POLLING, Ordering::Relaxed);
-        let mut answer = pin!(self.sender.try_send_request(message));
+        self.phase = Phase::Head;
+        (self.interim, self.answered) = (0, false);
+        self.outgoing.start(request);
         let outcome = std::future::poll_fn(|cx| {
-            match self.signal.poll_both(
-                cx,
-                &self.waker,
-                &mut self.driver,
-                &mut self.ended,
-                false,
-                |cx| answer.as_mut().poll(cx),
-            ) {
-                Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
-                Poll::Pending if self.ended => {
-                    // The server closed before the driver took the request, and now it never will.
-                    // Dropped, it hands the request back.
-                    self.driver = None;
-                    match answer.as_mut().poll(cx) {
-                        Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
-                        Poll::Pending => stop(cx).map(Err),
-                    }
-                }
-                Poll::Pending => stop(cx).map(Err),
+            // If the server has closed it, this shows now; and nobody answers what wasn't asked.
+            let silent = !self.outgoing.has_begun()
+                && match self.poll_fill(cx) {
+                    Poll::Pending => true,
+                    Poll::Ready(Ok(_)) => return Poll::Ready(Ok(Err(Broken::Closed))),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Ok(Err(error.into()))),
+                };
+            if let Poll::Ready(Err(unwritten)) = self.outgoing.poll(&mut self.stream, cx) {
+                return Poll::Ready(Ok(Err(unwritten.into())));
             }
+            // Nothing can have come since the question above.
+            if !silent
+                && let Poll::Ready(outcome) = self.poll_head(cx, request.headers_mut(), to_head)
+            {
+                return Poll::Ready(Ok(outcome));
+            }
+            stop(cx).map(Err)
         })
         .await;
-        self.line.remember.set(false);
-        match outcome {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(mut failed)) => Err(match failed.take_message() {
-                Some(message) => {
-                    *request = Some(message);
-                    SendError::Unsent
+        let error = match outcome {
+            Ok(Ok(response)) => {
+                *slot = None;
+                return Ok(response);
+            }
+            Ok(Err(error)) => error,
+            Err(stopped) => {
+                self.phase = Phase::Over;
+                *slot = None;
+                return Err(SendError::Stopped(stopped));
+            }
+        };
+        self.phase = Phase::Over;
+        if !matches!(error, Broken::Request(_))
+            && let Some(body) = self.outgoing.take_back()
+        {
+            *request.body_mut() = body;
+            return Err(SendError::Unsent);
+        }
+        *slot = None;
+        Err(SendError::Broken { error, answered: self.answered })
+    }
+
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        headers: &mut HeaderMap,
+        to_head: bool,
+    ) -> Poll<Result<Response<()>, Broken>> {
+        // A head that comes in pieces is read again only when its end may be there.
+        let mut whole = true;
+        loop {
+            if !self.input.is_empty() && whole {
+                headers.clear();
+                match head::parse(&mut self.input, headers, to_head).map_err(Broken::Malformed)? {
+                    Some(Head { response, .. })
+                        if response.status().is_informational()
+                            && response.status() != StatusCode::SWITCHING_PROTOCOLS =>
+                    {
+                        self.interim += 1;
+                        if self.interim > INTERIM {
+                            return Poll::Ready(Err(Broken::Malformed(
+                                "it sends interim responses without end",
+                            )));
+                        }
+                        continue;
+                    }
+                    Some(head) => return Poll::Ready(Ok(self.begin(head))),
+                    None if self.input.len() >= HEAD => {
+                        return Poll::Ready(Err(Broken::Malformed("its head is too large")));
+                    }
+                    None => {}
                 }
-                None => SendError::Broken {
-                    error: failed.into_error(),
-                    answered: self.line.received.get() > 0,
-                },
-            }),
-            Err(stopped) => Err(SendError::Stopped(stopped)),
+            }
+            let before = self.input.len();
+            if ready!(self.poll_fill(cx))? == 0 {
+                return Poll::Ready(Err(Broken::Closed));
+            }
+            self.answered = true;
+            let new = &self.input[before.saturating_sub(3)..];
+            whole = before == 0 || has_empty_line(new) || self.input.len() >= HEAD;
         }
     }
 
-    /// Polls a reader of the response body, moving bytes on the connection as long as it has nothing.
-    pub(super) fn poll_with<T>(
+    fn begin(&mut self, head: Head) -> Response<()> {
+        let Head { response, framing, keeps_alive } = head;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            self.phase = Phase::Tunnel;
+        } else {
+            self.framing = framing;
+            self.phase = Phase::Body { keeps_alive };
+            self.finish_if_over();
+        }
+        response
+    }
+
+    /// The next piece of the response's body; `None` at its end.
+    pub(super) fn poll_data(
         &mut self,
         cx: &mut Context<'_>,
-        mut read: impl FnMut(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        let polled = self.signal.poll_both(
-            cx,
-            &self.waker,
-            &mut self.driver,
-            &mut self.ended,
-            true,
-            &mut read,
-        );
-        if polled.is_pending() && self.ended && self.driver.take().is_some() {
-            // Nothing more will come; dropped, the driver says so to the reader.
-            return read(cx);
+    ) -> Poll<Option<Result<Bytes, Broken>>> {
+        if self.is_over() {
+            return Poll::Ready(None);
         }
-        polled
+        // The request may not have been sent to its end yet.
+        if let Poll::Ready(Err(unwritten)) = self.outgoing.poll(&mut self.stream, cx) {
+            self.phase = Phase::Over;
+            return Poll::Ready(Some(Err(unwritten.into())));
+        }
+        loop {
+            match self.cut() {
+                Err(error) => {
+                    self.phase = Phase::Over;
+                    return Poll::Ready(Some(Err(error)));
+                }
+                Ok(Some(data)) => {
+                    self.finish_if_over();
+                    return Poll::Ready(Some(Ok(data)));
+                }
+                Ok(None) if self.is_over() => return Poll::Ready(None),
+                Ok(None) => {}
+            }
+            match ready!(self.poll_fill(cx)) {
+                Ok(0) => {
+                    self.phase = Phase::Over;
+                    return Poll::Ready(match self.framing {
+                        Framing::UntilClose => None,
+                        _ => Some(Err(Broken::Closed)),
+                    });
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    self.phase = Phase::Over;
+                    return Poll::Ready(Some(Err(error.into())));
+                }
+            }
+        }
+    }
+
+    /// Whether nothing more comes of the response's body.
+    pub(super) fn is_over(&self) -> bool {
+        !matches!(self.phase, Phase::Body { .. })
+    }
+
+    /// How much of the response's body is still to come, as far as that is known.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        match (self.is_over(), &self.framing) {
+            (true, _) => SizeHint::with_exact(0),
+            (false, Framing::Sized(left)) => SizeHint::with_exact(*left),
+            (false, _) => SizeHint::default(),
+        }
+    }
+
+    /// Cuts the next piece of the body off what was read.
+    fn cut(&mut self) -> Result<Option<Bytes>, Broken> {
+        while !self.input.is_empty() {
+            match &mut self.framing {
+                Framing::UntilClose => return Ok(Some(std::mem::take(&mut self.input))),
+                Framing::Sized(left) => {
+                    let have = self.input.len();
+                    let take = usize::try_from(*left).map_or(have, |left| left.min(have));
+                    *left -= take as u64;
+                    return Ok(Some(self.input.split_to(take)));
+                }
+                Framing::Chunked(chunks) => match chunks.next(&self.input) {
+                    Part::Between(count) => drop(self.input.split_to(count)),
+                    Part::Data(count) => return Ok(Some(self.input.split_to(count))),
+                    Part::End(count) => {
+                        drop(self.input.split_to(count));
+                        self.end();
+                        return Ok(None);
+                    }
+                    Part::Bad(_) => return Err(Broken::Malformed("its chunks are none")),
+                },
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks whether the end of the body is already there, so that the last piece is known to be that.
+    fn finish_if_over(&mut self) {
+        match &mut self.framing {
+            Framing::Sized(0) => self.end(),
+            Framing::Sized(_) | Framing::UntilClose => {}
+            Framing::Chunked(chunks) => {
+                while !self.input.is_empty() && !chunks.is_at_data() {
+                    match chunks.next(&self.input) {
+                        Part::Between(count) => drop(self.input.split_to(count)),
+                        Part::End(count) => {
+                            drop(self.input.split_to(count));
+                            return self.end();
+                        }
+                        // Told to whoever asks for the next piece.
+                        Part::Data(count) | Part::Bad(count) => {
+                            drop(self.input.split_to(count));
+                            return;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        if let Phase::Body { keeps_alive } = self.phase {
+            self.phase = if keeps_alive { Phase::Idle } else { Phase::Over };
+        }
+    }
+
+    /// Reads what is there, once; gives how much, and 0 at the end.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let of_body = matches!(self.phase, Phase::Body { .. });
+        if of_body && self.pours && self.input.is_empty() {
+            let mut space = BytesMut::with_capacity(PIECE);
+            let read = ready!(pin!(self.stream.read_buf(&mut space)).poll(cx))?;
+            self.pours = read >= TRICKLE;
+            self.input = space.freeze();
+            return Poll::Ready(Ok(read));
+        }
+        let Self { stream, input, .. } = self;
+        let read = scratch::lend(|buffer| {
+            let most = buffer.len();
+            let mut buffer = ReadBuf::new(buffer);
+            ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+            let new = buffer.filled();
+            if input.is_empty() {
+                *input = Bytes::copy_from_slice(new);
+            } else {
+                *input = [&**input, new].concat().into();
+            }
+            Poll::Ready(io::Result::Ok((new.len(), new.len() == most)))
+        });
+        let (read, full) = ready!(read)?;
+        self.pours = of_body && full;
+        Poll::Ready(Ok(read))
     }
 
     /// Lets an idle connection notice that the server closed it. Reads no more than that.
     pub(super) fn check(&mut self) -> bool {
-        // Whoever used it last isn't concerned any more.
-        drop(self.signal.task.take());
-        let mut cx = Context::from_waker(&self.waker);
-        if !self.ended && poll_driver(&mut self.driver, &mut cx).is_ready() {
-            self.ended = true;
+        if self.is_idle() && self.poll_fill(&mut Context::from_waker(Waker::noop())).is_ready() {
+            self.phase = Phase::Over;
         }
         self.is_idle()
     }
 
     /// The bare connection after a 101, with the bytes that were read behind the response head.
     pub(super) fn into_tunnel(self) -> Option<(Stream, Bytes)> {
-        if !self.ended {
-            return None;
-        }
-        let parts = self.driver?.into_parts();
-        Some((parts.io.into_inner().stream, parts.read_buf))
+        (self.phase == Phase::Tunnel).then_some((self.stream, self.input))
     }
 }
 
-/// Ready when the driver is done, or gone.
-fn poll_driver(driver: &mut Option<Driver>, cx: &mut Context<'_>) -> Poll<()> {
-    match driver {
-        Some(driver) => Pin::new(driver).poll(cx).map(drop),
-        None => Poll::Ready(()),
-    }
+/// Whether a line is empty.
+fn has_empty_line(bytes: &[u8]) -> bool {
+    memchr::memmem::find(bytes, b"\n\r\n").is_some() || memchr::memmem::find(bytes, b"\n\n").is_some()
 }
 
-/// Wakes the task that uses a link, unless that task is just polling it.
-#[derive(Debug, Default)]
-struct Signal {
-    task: AtomicWaker,
-    state: AtomicU8,
-    /// Wakes from outside: only after one can there be something new on the socket.
-    wakes: AtomicU32,
-}
-
-/// Nobody polls the link: a wake goes on to the task.
-const ASLEEP: u8 = 0;
-/// The link is being polled: a wake only has to be remembered.
-const POLLING: u8 = 1;
-/// A wake came while it was polled.
-const AGAIN: u8 = 2;
-
-impl Signal {
-    /// How often it was woken from outside.
-    fn wakes(&self) -> u32 {
-        self.wakes.load(Ordering::Relaxed)
-    }
-
-    fn poll_both<T>(
-        &self,
-        cx: &mut Context<'_>,
-        waker: &Waker,
-        driver: &mut Option<Driver>,
-        ended: &mut bool,
-        read_first: bool,
-        mut read: impl FnMut(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        let mut inner = Context::from_waker(waker);
-        self.state.store(POLLING, Ordering::Relaxed);
-        if read_first && let Poll::Ready(value) = read(&mut inner) {
-            self.state.store(ASLEEP, Ordering::Relaxed);
-            return Poll::Ready(value);
-        }
-        self.task.register(cx.waker());
-        for _ in 0..ROUNDS {
-            self.state.store(POLLING, Ordering::Relaxed);
-            // How the connection ended reaches the reader: an error, or the end of the body.
-            if !*ended && poll_driver(driver, &mut inner).is_ready() {
-                *ended = true;
-            }
-            let value = read(&mut inner);
-            let woken = self.state.swap(ASLEEP, Ordering::Relaxed) == AGAIN;
-            // A wake that is dropped here isn't lost: whoever got a value comes back for the next one.
-            if value.is_ready() || !woken {
-                return value;
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-}
-
-impl Wake for Signal {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        // All on one thread: the atomics are only there because a waker must be shareable.
-        if self.state.load(Ordering::Relaxed) == ASLEEP {
-            self.wakes.store(self.wakes.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-            self.task.wake();
-        } else {
-            self.state.store(AGAIN, Ordering::Relaxed);
+impl From<Unwritten> for Broken {
+    fn from(unwritten: Unwritten) -> Self {
+        match unwritten {
+            Unwritten::Io(error) => Self::Io(error),
+            Unwritten::Body(error) => Self::Request(error),
         }
     }
 }

@@ -8,17 +8,19 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Uri;
 use http::header::HOST;
+use http_body::{Body as _, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-use super::{Manner, SendError, Stream as Transport};
+use super::{Broken, Manner, SendError, Stream as Transport};
 use crate::body::RequestBody;
 use crate::resolve::Known;
 use crate::watch::now_ms;
@@ -53,6 +55,8 @@ pub(crate) struct Stream {
     reused: bool,
     remembers: bool,
     kept: Option<Request<RequestBody>>,
+    /// The response's body.
+    incoming: Option<Incoming>,
 }
 
 /// Spawns on the worker's thread.
@@ -125,7 +129,7 @@ impl Shared {
     pub(crate) fn stream(self: &Rc<Self>) -> Stream {
         self.streams.set(self.streams.get() + 1);
         let reused = self.used.replace(true);
-        Stream { shared: self.clone(), reused, remembers: false, kept: None }
+        Stream { shared: self.clone(), reused, remembers: false, kept: None, incoming: None }
     }
 }
 
@@ -153,7 +157,7 @@ impl Stream {
         &mut self,
         request: &mut Option<Request<RequestBody>>,
         mut stop: impl FnMut(&mut Context<'_>) -> Poll<S>,
-    ) -> Result<Response<Incoming>, SendError<S>> {
+    ) -> Result<Response<()>, SendError<S>> {
         let Some(message) = request.take() else { return Err(SendError::Unsent) };
         self.kept = std::mem::take(&mut self.remembers).then(|| copy(&message));
         let message = with_authority(message, self.shared.scheme);
@@ -165,16 +169,48 @@ impl Stream {
         })
         .await;
         match outcome {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(response)) => {
+                let (head, incoming) = response.into_parts();
+                self.incoming = Some(incoming);
+                Ok(Response::from_parts(head, ()))
+            }
             Ok(Err(mut failed)) => Err(match failed.take_message() {
                 Some(message) => {
                     *request = Some(with_host(message));
                     SendError::Unsent
                 }
-                None => SendError::Broken { error: failed.into_error(), answered: false },
+                None => {
+                    SendError::Broken { error: failed.into_error().into(), answered: false }
+                }
             }),
             Err(stopped) => Err(SendError::Stopped(stopped)),
         }
+    }
+
+    pub(super) fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Broken>>> {
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        loop {
+            return Poll::Ready(match ready!(Pin::new(&mut *incoming).poll_frame(cx)) {
+                // Trailers are not passed on.
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => Some(Ok(data)),
+                    Err(_) => continue,
+                },
+                Some(Err(error)) => Some(Err(error.into())),
+                None => None,
+            });
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Incoming::is_end_stream)
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        self.incoming.as_ref().map(Incoming::size_hint).unwrap_or_default()
     }
 }
 

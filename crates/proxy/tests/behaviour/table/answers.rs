@@ -17,13 +17,22 @@ async fn r5_an_answer_with_bad_framing_is_a_bad_gateway() {
         invalid("HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!"),
         invalid("HTTP/1.1 200 OK\r\ncontent-length:\r\n\r\n"),
         invalid("HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999\r\n\r\n"),
-        invalid("HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
-        invalid("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n"),
+        invalid("HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
         invalid("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
         invalid("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, gzip\r\n\r\n"),
         invalid("HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
         get("HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 5\r\n\r\nhello", Want::Whole(200, "hello"), true),
         get("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5;x\r\nhello\r\n0\r\nx: y\r\n\r\n", Want::Whole(200, "hello"), true),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn r5_of_two_framings_of_an_answer_the_chunks_count_and_the_connection_ends() {
+    let whole = |sent| get(sent, Want::Whole(200, "hello"), false);
+    reply([
+        whole("HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+        whole("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 99\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
     ])
     .await;
 }

@@ -1,90 +1,232 @@
-//! One log line for each login, registration, new password, token and invite: who, from where, with what
-//! result. Never a password, a token or a code. A name that no account has isn't logged on a failed
-//! login: it may be a password typed into the wrong field.
+//! Who did what, from where, with what result: one row in the database and one log line for each login, registration,
+//! new password, token, invite, reset and each act of an administrator. Never a password, a token or a code. A name that no
+//! account has isn't noted on a failed login: it may be a password typed into the wrong field.
+//!
+//! What changes something writes its row in the same transaction ([`crate::store::audit::insert`], [`crate::App::change`]).
+//! What changes nothing (a refusal, mostly) goes through [`Log::note`]: a bounded queue that is written in batches, so that a
+//! flood of refusals costs a commit now and then. Refusals because of too many tries become one row a minute and address.
 
-use service::Problem;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 
-use crate::App;
+use prometheus::IntCounter;
+use service::{Problem, Shutdown};
+use tokio::sync::mpsc;
+
 use crate::client::Client;
-use crate::handlers::entry::Entered;
-use crate::sessions::Session;
+use crate::clock;
+use crate::recent::Recent;
+use crate::store::accounts::Account;
+use crate::store::{self, Store};
 
-/// How it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// As wanted.
-    Success,
-    /// Wrong name or password.
-    Refused,
-    /// Too many tries.
-    Throttled,
-    /// Our fault.
-    Error,
+/// Entries that wait to be written, at most; further ones are only logged, and counted.
+const QUEUE: usize = 4096;
+/// Entries in one commit.
+const BATCH: usize = 256;
+/// Seconds between two rows that say the same of one address.
+const THROTTLED_EVERY: i64 = 60;
+/// Addresses that are remembered for that.
+const THROTTLED_ENTRIES: usize = 10_000;
+
+/// As wanted.
+pub const SUCCESS: &str = "success";
+/// A wrong password, or one of a name that is nobody's.
+pub const REFUSED: &str = "refused";
+/// Too many tries.
+pub const THROTTLED: &str = "throttled";
+/// Our fault.
+pub const ERROR: &str = "error";
+/// The address of what is done on the host itself.
+pub const HOST: &str = "host";
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Seconds since 1970.
+    pub at: i64,
+    /// What: `login`, `role`, …
+    pub event: &'static str,
+    /// `success`, `refused`, `throttled`, `error`, or the code of the problem that its caller was told.
+    pub result: &'static str,
+    /// Who did it: an account's id.
+    pub actor: Option<String>,
+    /// Its name, or what stands for it.
+    pub actor_name: String,
+    /// To whom: an account's id.
+    pub target: Option<String>,
+    /// Its name.
+    pub target_name: String,
+    /// What else is to be known; no secret.
+    pub detail: String,
+    /// The client's address, or [`HOST`].
+    pub ip: String,
+    /// The client's User-Agent.
+    pub user_agent: String,
+    /// The proxy's id of the request.
+    pub request_id: String,
 }
 
-impl Outcome {
-    /// As it is logged and counted.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Refused => "refused",
-            Self::Throttled => "throttled",
-            Self::Error => "error",
+impl Entry {
+    /// A success of nobody in particular.
+    pub fn new(event: &'static str, client: &Client) -> Self {
+        Self {
+            ip: client.ip.to_string(),
+            user_agent: client.user_agent.clone(),
+            request_id: client.request_id.clone(),
+            ..Self::on_host(event)
         }
+    }
+
+    /// A success of whoever works on the host.
+    pub fn on_host(event: &'static str) -> Self {
+        Self {
+            at: clock::now(),
+            event,
+            result: SUCCESS,
+            actor: None,
+            actor_name: String::new(),
+            target: None,
+            target_name: String::new(),
+            detail: String::new(),
+            ip: HOST.to_owned(),
+            user_agent: String::new(),
+            request_id: String::new(),
+        }
+    }
+
+    /// Who did it.
+    #[must_use]
+    pub fn by(mut self, account: &Account) -> Self {
+        self.actor = Some(account.id.clone());
+        self.actor_name.clone_from(&account.name);
+        self
+    }
+
+    /// Who did it, by name only.
+    #[must_use]
+    pub fn by_name(mut self, name: impl Into<String>) -> Self {
+        self.actor_name = name.into();
+        self
+    }
+
+    /// To whom.
+    #[must_use]
+    pub fn about(mut self, account: &Account) -> Self {
+        self.target = Some(account.id.clone());
+        self.target_name.clone_from(&account.name);
+        self
+    }
+
+    /// What else is to be known.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
+    /// How it ended.
+    #[must_use]
+    pub fn result(mut self, result: &'static str) -> Self {
+        self.result = result;
+        self
+    }
+
+    /// How it ended, by what its caller is told.
+    #[must_use]
+    pub fn outcome<T>(self, outcome: &Result<T, Problem>) -> Self {
+        let result = outcome.as_ref().map_or_else(Problem::code, |_| SUCCESS);
+        self.result(result)
+    }
+
+    /// The log line.
+    pub fn line(&self) {
+        let Self { event, result, .. } = self;
+        let username = match (&self.actor, self.actor_name.as_str()) {
+            (None, "") => "(nobody)",
+            (_, name) => name,
+        };
+        tracing::info!(
+            target: "audit",
+            event,
+            result,
+            username,
+            about = self.target_name,
+            detail = self.detail,
+            ip = self.ip,
+            user_agent = self.user_agent,
+            request_id = self.request_id,
+            "{event} {result}"
+        );
     }
 }
 
-/// A login; `username` only if there is such an account.
-pub fn login(app: &App, client: &Client, username: Option<&str>, outcome: Outcome) {
-    app.metrics.logins.with_label_values(&[outcome.as_str()]).inc();
-    let username = username.unwrap_or("(no such account)");
-    line("login", client, username, outcome.as_str());
+/// Takes what is not written with a change; see the module.
+pub struct Log {
+    queue: mpsc::Sender<Entry>,
+    throttled: Mutex<Recent<String, i64>>,
+    dropped: IntCounter,
 }
 
-/// A registration.
-pub fn register(app: &App, client: &Client, username: &str, outcome: &Result<Entered, Problem>) {
-    let result = match outcome {
-        Ok(_) => "success",
-        Err(problem) => problem.code(),
-    };
-    app.metrics.registrations.with_label_values(&[result]).inc();
-    let username: String = match outcome {
-        Ok(entered) => entered.account.name.clone(),
-        Err(problem) if problem.code() == "invalid_username" => "(invalid)".to_owned(),
-        Err(_) => username.chars().take(64).collect(),
-    };
-    line("register", client, &username, result);
+/// The other end of a [`Log`], to be [`run`].
+pub struct Pending(mpsc::Receiver<Entry>);
+
+impl Log {
+    /// A log, and what writes it down.
+    pub fn new(dropped: IntCounter) -> (Self, Pending) {
+        let (queue, pending) = mpsc::channel(QUEUE);
+        let throttled = Mutex::new(Recent::new(THROTTLED_ENTRIES));
+        (Self { queue, throttled, dropped }, Pending(pending))
+    }
+
+    /// Notes something.
+    pub fn note(&self, entry: Entry) {
+        entry.line();
+        if entry.result == THROTTLED && !self.is_due(&entry) {
+            return;
+        }
+        if self.queue.try_send(entry).is_err() {
+            self.dropped.inc();
+        }
+    }
+
+    fn is_due(&self, entry: &Entry) -> bool {
+        // An IPv6 client owns its whole network: /64, as throttling counts it.
+        let source = match entry.ip.parse() {
+            Ok(IpAddr::V6(ip)) => format!("{:x}", u128::from(ip) >> 64),
+            _ => entry.ip.clone(),
+        };
+        let mut throttled = self.throttled.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = throttled.entry(source, || i64::MIN);
+        let due = last.saturating_add(THROTTLED_EVERY) <= entry.at;
+        if due {
+            *last = entry.at;
+        }
+        due
+    }
 }
 
-/// A logout.
-pub fn logout(client: &Client, session: &Session) {
-    line("logout", client, &session.account.name, "success");
-}
-
-/// A change of password.
-pub fn password(client: &Client, session: &Session, outcome: Outcome) {
-    line("password", client, &session.account.name, outcome.as_str());
-}
-
-/// A token for direct use.
-pub fn token(client: &Client, session: &Session) {
-    line("token", client, &session.account.name, "success");
-}
-
-/// A new invite.
-pub fn invite(client: &Client, session: &Session, uses: u32) {
-    line("invite", client, &session.account.name, &format!("success, for {uses} accounts"));
-}
-
-fn line(event: &str, client: &Client, username: &str, result: &str) {
-    tracing::info!(
-        target: "audit",
-        event,
-        result,
-        username,
-        ip = %client.ip,
-        user_agent = client.user_agent,
-        request_id = client.request_id,
-        "{event} {result}"
-    );
+/// Writes entries down until `shutdown`, and then what still waits.
+pub async fn run(Pending(mut pending): Pending, store: Store, shutdown: Shutdown) {
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        tokio::select! {
+            biased;
+            count = pending.recv_many(&mut batch, BATCH) => if count == 0 { return },
+            () = shutdown.cancelled(), if !pending.is_closed() => {
+                pending.close();
+                continue;
+            }
+        }
+        let entries = std::mem::take(&mut batch);
+        let written = store
+            .write(
+                move |db| entries.iter().try_for_each(|entry| store::audit::insert(db, entry)),
+                |()| (),
+            )
+            .await;
+        if let Err(error) = written {
+            // The log has their lines.
+            tracing::error!(%error, "audit entries could not be written to the database");
+        }
+    }
 }

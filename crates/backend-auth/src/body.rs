@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Query, Request};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use percent_encoding::percent_decode;
 use serde::de::DeserializeOwned;
@@ -94,6 +94,28 @@ pub async fn read_optional<T: DeserializeOwned>(
         };
     }
     read(app, request).await
+}
+
+/// The fields of a query string.
+///
+/// # Errors
+/// 400 `invalid_query`.
+pub fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
+    Query::try_from_uri(uri)
+        .map(|Query(fields)| fields)
+        .map_err(|error| Problem::bad_request("invalid_query", error.body_text()))
+}
+
+/// How many entries a page has.
+///
+/// # Errors
+/// 400 `invalid_query`.
+pub fn page(wanted: Option<usize>, usual: usize, most: usize) -> Result<usize, Problem> {
+    let limit = wanted.unwrap_or(usual);
+    if !(1..=most).contains(&limit) {
+        return Err(Problem::bad_request("invalid_query", format!("limit: from 1 to {most}")));
+    }
+    Ok(limit)
 }
 
 async fn collect(app: &Arc<App>, body: Body) -> Result<Bytes, Problem> {

@@ -106,6 +106,10 @@ pub struct Flags {
     /// --session-absolute for those who asked to stay signed in.
     #[arg(long, env = "REMEMBER_ABSOLUTE", default_value = "90d", value_parser = duration)]
     pub remember_absolute: Duration,
+    /// Who signed in longer ago than this shows the password again before what matters: ending other sessions, tokens,
+    /// and whatever an administrator changes.
+    #[arg(long, env = "STEP_UP_AFTER", default_value = "5m", value_parser = duration)]
+    pub step_up_after: Duration,
     /// Sessions of one account at most; a further one ends the one unused for longest.
     #[arg(long, env = "SESSIONS_PER_ACCOUNT", default_value_t = 50)]
     pub sessions_per_account: usize,
@@ -157,6 +161,13 @@ pub struct Flags {
     /// Addresses, and accounts, that throttling remembers at most.
     #[arg(long, env = "THROTTLE_ENTRIES", default_value_t = 100_000)]
     pub throttle_entries: usize,
+
+    /// How long entries of the audit log are kept.
+    #[arg(long, env = "AUDIT_KEEP", default_value = "365d", value_parser = duration)]
+    pub audit_keep: Duration,
+    /// Entries about failures that are kept at most: the oldest of them go first, and no success goes for their sake.
+    #[arg(long, env = "AUDIT_FAILURES", default_value_t = 200_000)]
+    pub audit_failures: usize,
 
     /// Bytes of a request's body at most.
     #[arg(long, env = "BODY_MAX_BYTES", default_value_t = 65_536)]
@@ -216,6 +227,8 @@ pub struct Config {
     pub session: Lifetimes,
     /// A session of someone who asked to stay signed in.
     pub remembered: Lifetimes,
+    /// Seconds after signing in during which nobody is asked again.
+    pub step_up_after: i64,
     /// Sessions of one account.
     pub sessions_per_account: usize,
     /// Characters of a password at least.
@@ -226,6 +239,10 @@ pub struct Config {
     pub hasher: HasherConfig,
     /// Limits on guessing.
     pub throttle: ThrottleConfig,
+    /// Seconds that entries of the audit log are kept.
+    pub audit_keep: i64,
+    /// Entries about failures at most.
+    pub audit_failures: usize,
     /// Bytes of a body at most.
     pub body_max_bytes: usize,
     /// How long a body may take.
@@ -298,6 +315,7 @@ impl TryFrom<Flags> for Config {
             registration: flags.registration.into(),
             session,
             remembered,
+            step_up_after: seconds(flags.step_up_after),
             sessions_per_account: flags.sessions_per_account.max(1),
             password_min: flags.password_min,
             password_max_bytes: flags.password_max_bytes,
@@ -317,6 +335,8 @@ impl TryFrom<Flags> for Config {
                 register_per_hour: flags.register_per_hour,
                 entries: flags.throttle_entries.max(2),
             },
+            audit_keep: seconds(flags.audit_keep),
+            audit_failures: flags.audit_failures.max(1),
             body_max_bytes: flags.body_max_bytes,
             body_timeout: flags.body_timeout,
             http: flags.http,

@@ -133,7 +133,7 @@ impl Mint {
             name: account.name.clone(),
             roles: vec![account.role.as_str().to_owned()],
             scope: "chat:read chat:write".to_owned(),
-            amr: vec!["pwd".to_owned()],
+            amr: session.amr.split(' ').map(str::to_owned).collect(),
             auth_time: session.auth_time,
             iat: now,
             nbf: now,
@@ -198,8 +198,13 @@ mod tests {
     }
 
     fn session() -> Session {
-        let account =
-            Account { id: "user".into(), name: "alice".into(), role: Role::Admin, created_at: 0 };
+        let account = Account {
+            id: "user".into(),
+            name: "alice".into(),
+            role: Role::Admin,
+            created_at: 0,
+            disabled_at: None,
+        };
         Session {
             account: Arc::new(account),
             sid: "sid".into(),
@@ -207,6 +212,7 @@ mod tests {
             idle: 60,
             ends_at: 100,
             remember: false,
+            amr: "pwd".into(),
         }
     }
 

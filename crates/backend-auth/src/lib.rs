@@ -12,13 +12,14 @@
 //! - [`server`]: [`AuthServer`]: opens everything, binds, ends in order; [`data_dir`]: the folder it keeps.
 //! - [`router`]: the table of calls; [`handlers`]: one file per group of calls.
 //! - [`pages`], [`files`], [`headers`]: the web client and what browsers may do with it.
-//! - [`store`]: accounts, sessions, invites, known devices in SQLite; [`sessions`]: the same in memory.
+//! - [`store`]: accounts, sessions, invites, known devices, the audit log in SQLite; [`sessions`]: the same in memory.
+//! - [`step_up`]: what asks for the password again.
 //! - [`password`], [`hasher`]: which passwords do, and hashing them without drowning.
 //! - [`throttle`], [`recent`]: limits on guessing that can't lock an owner out, in bounded memory.
 //! - [`identity`]: the key, the JWT, the key set; [`secret`]: tokens and what is kept of them.
 //! - [`client`], [`cookies`], [`csrf`], [`next`], [`body`]: reading a request without believing it.
 //! - [`addresses`], [`qr`]: how others get in.
-//! - [`audit`], [`metrics`], [`openapi`], [`clock`]: the log, numbers, the API's description, the time.
+//! - [`audit`], [`metrics`], [`openapi`], [`clock`]: who did what, numbers, the API's description, the time.
 
 pub mod addresses;
 pub mod audit;
@@ -46,6 +47,7 @@ pub mod router;
 pub mod secret;
 pub mod server;
 pub mod sessions;
+pub mod step_up;
 pub mod store;
 pub mod throttle;
 
@@ -54,6 +56,11 @@ pub use server::{AuthServer, StartError};
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+use rusqlite::Transaction;
+use service::Problem;
+
+use audit::Entry;
 
 /// What handlers share: each field is a service of its own.
 pub struct App {
@@ -75,6 +82,8 @@ pub struct App {
     pub policy: password::Policy,
     /// The web client's files.
     pub files: Arc<files::Files>,
+    /// Who did what.
+    pub audit: audit::Log,
     /// Numbers for the admin address.
     pub metrics: metrics::Metrics,
     /// No account exists yet.
@@ -87,5 +96,52 @@ impl App {
     /// Whether the database answers.
     pub async fn is_ready(&self) -> bool {
         self.store.read(|db| db.query_row("SELECT 1", [], |_| Ok(()))).await.is_ok()
+    }
+
+    /// Makes a change and the audit log's row about it in one transaction; `applied` brings memory in line. What
+    /// `work` refuses changes nothing, and is noted with the refusal's code.
+    ///
+    /// # Errors
+    /// What `work` refuses, or 503 when the database can't do it.
+    pub async fn change<T: Send + 'static>(
+        &self,
+        mut entry: Entry,
+        work: impl FnOnce(&Transaction<'_>, &mut Entry) -> rusqlite::Result<Result<T, Problem>>
+        + Send
+        + 'static,
+        applied: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T, Problem> {
+        let unmade = entry.clone();
+        let made = self
+            .store
+            .write(
+                move |db| {
+                    let made = work(db, &mut entry)?;
+                    if made.is_ok() {
+                        store::audit::insert(db, &entry)?;
+                    }
+                    Ok((made, entry))
+                },
+                move |(made, _)| {
+                    if let Ok(made) = made {
+                        applied(made);
+                    }
+                },
+            )
+            .await;
+        match made {
+            Ok((Ok(made), entry)) => {
+                entry.line();
+                Ok(made)
+            }
+            Ok((Err(problem), entry)) => {
+                self.audit.note(entry.result(problem.code()));
+                Err(problem)
+            }
+            Err(error) => {
+                self.audit.note(unmade.result(audit::ERROR));
+                Err(error.into())
+            }
+        }
     }
 }

@@ -18,6 +18,8 @@ pub struct Metrics {
     pub minted: IntCounter,
     /// Requests refused as another site's.
     pub cross_site: IntCounter,
+    /// Audit entries that are in the log only, because too many waited for the database.
+    pub audit_dropped: IntCounter,
     sessions: IntGauge,
     hash_waiting: IntGauge,
 }
@@ -51,6 +53,10 @@ impl Metrics {
             verified: counter("auth_verify_total", "Requests to /auth/verify")?,
             minted: counter("auth_identities_total", "Identities signed")?,
             cross_site: counter("auth_cross_site_total", "Requests refused as another site's")?,
+            audit_dropped: counter(
+                "auth_audit_dropped_total",
+                "Audit entries that were logged but not stored",
+            )?,
             sessions: gauge("auth_sessions", "Sessions that are not over")?,
             hash_waiting: gauge("auth_hash_waiting", "Passwords that wait to be hashed")?,
             registry,

@@ -2,7 +2,9 @@
 
 use utoipa::OpenApi;
 
-use crate::handlers::{account, guide, invites, login, logout, password, register, token, verify};
+use crate::handlers::{
+    account, admin, guide, invites, login, logout, password, reauth, register, token, verify,
+};
 
 /// The document.
 #[derive(OpenApi)]
@@ -17,16 +19,26 @@ use crate::handlers::{account, guide, invites, login, logout, password, register
         logout::logout,
         account::me,
         password::change,
+        reauth::reauth,
         invites::create,
         token::token,
         verify::verify,
         verify::key_set,
         guide::info,
         guide::addresses,
-        guide::qr_svg
+        guide::qr_svg,
+        admin::users::list,
+        admin::users::set_role,
+        admin::users::disable,
+        admin::users::enable,
+        admin::users::end_sessions,
+        admin::users::delete,
+        admin::audit::search,
+        admin::audit::export
     ),
     tags(
         (name = "accounts", description = "Who one is"),
+        (name = "administration", description = "What administrators ask and change. A change needs a sign-in of the last minutes: 403 `reauth_required` otherwise"),
         (name = "identity", description = "What the proxy and the tracker ask"),
         (name = "pages", description = "What the web client asks")
     )

@@ -10,13 +10,14 @@ use service::Problem;
 use utoipa::OpenApi;
 
 use crate::handlers::{
-    Done, account, guide, invites, login, logout, password, register, success, token, verify,
+    Done, account, admin, guide, invites, login, logout, password, reauth, register, success,
+    token, verify,
 };
 use crate::{App, csrf, headers, openapi, pages};
 
 /// All routes over one state.
 pub fn build(app: &Arc<App>) -> Router {
-    let calls: [(&str, MethodRouter<Arc<App>>); 12] = [
+    let calls: [(&str, MethodRouter<Arc<App>>); 21] = [
         ("/register", post(register::register).get(pages::serve)),
         ("/login", post(login::login).get(pages::serve)),
         ("/logout", post(logout::logout)),
@@ -24,6 +25,15 @@ pub fn build(app: &Arc<App>) -> Router {
         ("/password", post(password::change)),
         ("/invites", post(invites::create)),
         ("/token", post(token::token)),
+        ("/auth/reauth", post(reauth::reauth)),
+        ("/auth/admin/users", get(admin::users::list)),
+        ("/auth/admin/users/role", post(admin::users::set_role)),
+        ("/auth/admin/users/disable", post(admin::users::disable)),
+        ("/auth/admin/users/enable", post(admin::users::enable)),
+        ("/auth/admin/users/end-sessions", post(admin::users::end_sessions)),
+        ("/auth/admin/users/delete", post(admin::users::delete)),
+        ("/auth/admin/audit", get(admin::audit::search)),
+        ("/auth/admin/audit/export", get(admin::audit::export)),
         ("/auth/info", get(guide::info)),
         ("/auth/addresses", get(guide::addresses)),
         ("/auth/qr.svg", get(guide::qr_svg)),

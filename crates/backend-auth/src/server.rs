@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use crate::audit;
 use crate::config::Config;
 use crate::cookies::Cookies;
 use crate::data_dir::{DataDir, DataDirError};
@@ -28,6 +29,8 @@ use crate::{App, clock, router};
 
 /// How often the uses of sessions are written down.
 const FLUSH: Duration = Duration::from_secs(60);
+/// How often what is too old is removed.
+const SWEEP: Duration = Duration::from_secs(3600);
 /// How often readiness is looked at, for the admin address.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -74,6 +77,7 @@ pub struct AuthServer {
     admin_addr: Option<SocketAddr>,
     shutdown: Shutdown,
     tasks: JoinSet<()>,
+    audit: (Shutdown, tokio::task::JoinHandle<()>),
     app: Arc<App>,
     store_thread: JoinHandle<()>,
     _data: DataDir,
@@ -92,6 +96,8 @@ impl AuthServer {
         let first_run = !store.read(accounts::any).await?;
         let files = Files::of(&config.www)
             .map_err(|source| StartError::Www { path: config.www.display().to_string(), source })?;
+        let metrics = Metrics::new()?;
+        let (audit, pending) = audit::Log::new(metrics.audit_dropped.clone());
         let app = Arc::new(App {
             mint: Mint::load(&data.identity_key(), config.issuer())?,
             hasher: Hasher::start(config.hasher.clone())?,
@@ -101,7 +107,8 @@ impl AuthServer {
             sessions: Sessions::load(sessions),
             first_run: AtomicBool::new(first_run),
             ready: AtomicBool::new(true),
-            metrics: Metrics::new()?,
+            metrics,
+            audit,
             files: Arc::new(files),
             store,
             config,
@@ -119,7 +126,11 @@ impl AuthServer {
             tasks.spawn(admin::serve(listener, app.clone(), shutdown.clone()));
         }
         tasks.spawn(housekeeping(app.clone(), shutdown.clone()));
-        Ok(Self { addr, admin_addr, shutdown, tasks, app, store_thread, _data: data })
+        // It ends after all who write into it.
+        let end = Shutdown::new();
+        let writing = tokio::spawn(audit::run(pending, app.store.clone(), end.clone()));
+        let audit = (end, writing);
+        Ok(Self { addr, admin_addr, shutdown, tasks, audit, app, store_thread, _data: data })
     }
 
     /// Where it answers.
@@ -134,10 +145,14 @@ impl AuthServer {
 
     /// Finishes open requests, writes what is unwritten, closes the database.
     pub async fn shutdown(self) {
-        let Self { shutdown, mut tasks, app, store_thread, .. } = self;
+        let Self { shutdown, mut tasks, audit: (end, writing), app, store_thread, .. } = self;
         shutdown.cancel();
         while tasks.join_next().await.is_some() {}
         flush(&app).await;
+        end.cancel();
+        if let Err(error) = writing.await {
+            tracing::warn!(%error, "the audit log ended badly");
+        }
         // Connections that were cut hold the app a moment longer than their tasks are listed.
         drop(app);
         let closed = tokio::task::spawn_blocking(move || store_thread.join());
@@ -162,23 +177,27 @@ fn announce(config: &Config, addr: SocketAddr, admin: Option<SocketAddr>) {
     }
 }
 
-/// Writes down uses of sessions once a minute, and looks whether the database is there.
+/// Writes down uses of sessions once a minute, looks whether the database is there, and removes what is too old.
 async fn housekeeping(app: Arc<App>, shutdown: Shutdown) {
     let mut flushes = tokio::time::interval(FLUSH);
     let mut looks = tokio::time::interval(LOOK);
+    let mut sweeps = tokio::time::interval(SWEEP);
     flushes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             _ = flushes.tick() => flush(&app).await,
+            _ = sweeps.tick() => sweep(&app).await,
             _ = looks.tick() => app.ready.store(app.is_ready().await, Ordering::Relaxed),
         }
     }
 }
 
 async fn flush(app: &App) {
-    let (seen, over) = app.sessions.unwritten(clock::now());
+    let now = clock::now();
+    let (seen, over) = app.sessions.unwritten(now);
     if seen.is_empty() && over.is_empty() {
         return;
     }
@@ -187,13 +206,33 @@ async fn flush(app: &App) {
     let flushed = app
         .store
         .write(
-            move |db| store::sessions::flush(db, &seen, &over),
+            move |db| store::sessions::flush(db, &seen, &over, now),
             move |()| sessions.written(&written),
         )
         .await;
     if let Err(error) = flushed {
         // They stay unwritten and go with the next batch.
         tracing::warn!(%error, "the use of sessions could not be written down");
+    }
+}
+
+async fn sweep(app: &App) {
+    let now = clock::now();
+    let (keep, failures) = (app.config.audit_keep, app.config.audit_failures);
+    let swept = app
+        .store
+        .write(
+            move |db| {
+                store::revocations::sweep(db, now)?;
+                store::audit::sweep(db, now.saturating_sub(keep), failures)
+            },
+            |_| (),
+        )
+        .await;
+    match swept {
+        Ok(0) => {}
+        Ok(entries) => tracing::info!(entries, "old entries of the audit log were removed"),
+        Err(error) => tracing::warn!(%error, "what is too old could not be removed"),
     }
 }
 

@@ -27,6 +27,17 @@ pub struct Session {
     pub ends_at: i64,
     /// Asked to stay signed in.
     pub remember: bool,
+    /// By what the account showed who it is (RFC 8176), separated by spaces: `pwd`.
+    pub amr: String,
+}
+
+/// A session that was ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The hash of its token.
+    pub token: SecretHash,
+    /// Its public id.
+    pub sid: String,
 }
 
 /// A session as the store has it.
@@ -101,6 +112,11 @@ impl Sessions {
         }
     }
 
+    /// Ends several.
+    pub fn end(&self, ended: &[Ended]) {
+        ended.iter().for_each(|ended| self.remove(&ended.token));
+    }
+
     /// The session of a token, unless it is over; counts as a use. With the identity last minted for it.
     pub fn touch(&self, token: &SecretHash, now: i64) -> Option<(Arc<Session>, Option<Minted>)> {
         let mut table = self.lock();
@@ -112,6 +128,12 @@ impl Sessions {
     /// The token's hash of a session known by its public id.
     pub fn token_of(&self, sid: &str) -> Option<SecretHash> {
         self.lock().by_sid.get(sid).copied()
+    }
+
+    /// When an account's sessions were last used, by their tokens.
+    pub fn last_seen(&self, tokens: &[SecretHash]) -> Vec<Option<i64>> {
+        let table = self.lock();
+        tokens.iter().map(|token| Some(table.by_token.get(token)?.last_seen)).collect()
     }
 
     /// Keeps an identity for the next who asks.
@@ -179,8 +201,13 @@ mod tests {
     const HOUR: i64 = 3600;
 
     fn sessions() -> (Sessions, SecretHash) {
-        let account =
-            Account { id: "id".into(), name: "alice".into(), role: Role::Member, created_at: 0 };
+        let account = Account {
+            id: "id".into(),
+            name: "alice".into(),
+            role: Role::Member,
+            created_at: 0,
+            disabled_at: None,
+        };
         let session = Session {
             account: Arc::new(account),
             sid: "sid".into(),
@@ -188,6 +215,7 @@ mod tests {
             idle: 24 * HOUR,
             ends_at: 7 * 24 * HOUR,
             remember: false,
+            amr: "pwd".into(),
         };
         let (sessions, token) = (Sessions::default(), SecretHash::digest("token"));
         sessions.insert(token, Arc::new(session), 0);

@@ -58,6 +58,14 @@ pub struct ChangePassword {
     pub new_password: String,
 }
 
+/// `POST /auth/reauth`: shows the caller's password again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Reauth {
+    /// The password.
+    pub password: String,
+}
+
 /// Answer to `POST /token` (RFC 6749 §5.1), and to the tracker's `POST /login`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -38,6 +38,9 @@ const QUERY: &AsciiSet = &CONTROLS
     .add(b'\'')
     .add(b'\\');
 
+/// A session that a password opened (RFC 8176).
+const PASSWORD: &str = "pwd";
+
 /// Someone who got in.
 pub struct Entered {
     /// Whose account it is.
@@ -69,7 +72,6 @@ impl Issue {
         remember: bool,
         now: i64,
     ) -> Result<Self, Problem> {
-        let random = |error: getrandom::Error| Problem::internal(&error);
         let token = Secret::token().map_err(random)?;
         let lifetimes = if remember { app.config.remembered } else { app.config.session };
         let session = Session {
@@ -79,6 +81,7 @@ impl Issue {
             idle: lifetimes.idle,
             ends_at: now.saturating_add(lifetimes.absolute),
             remember,
+            amr: PASSWORD.to_owned(),
         };
         // Without "remember me" the cookie ends with the browser, the session at the latest with its limits.
         let seconds = remember.then_some(lifetimes.absolute);
@@ -170,6 +173,11 @@ pub fn account_answer(account: &Account) -> AccountAnswer {
         roles: vec![account.role.as_str().to_owned()],
         created_at: clock::rfc3339(account.created_at),
     }
+}
+
+/// 500: the system gave no randomness.
+pub fn random(error: getrandom::Error) -> Problem {
+    Problem::internal(&error)
 }
 
 /// 429, the same words for every name.

@@ -9,7 +9,7 @@ use wire::auth::{CreateInvite, Invite};
 
 use super::{SignedIn, success};
 use crate::App;
-use crate::audit;
+use crate::audit::Entry;
 use crate::body;
 use crate::client::Client;
 use crate::clock;
@@ -67,10 +67,13 @@ async fn make(
     let now = clock::now();
     let expires_at = now + i64::try_from(lifetime).unwrap_or(0);
     let (hash, id) = (code.hash, account.id.clone());
-    app.store
-        .write(move |db| invites::create(db, hash, &id, now, expires_at, uses), |()| ())
-        .await?;
-    audit::invite(client, &caller.session, uses);
+    let entry = Entry::new("invite", client).by(account).detail(format!("for {uses} accounts"));
+    app.change(
+        entry,
+        move |db, _| invites::create(db, hash, &id, now, expires_at, uses).map(Ok),
+        |()| (),
+    )
+    .await?;
     Ok(Invite {
         path: format!("/register?invite={}", code.text),
         code: code.text,

@@ -1,7 +1,7 @@
 //! `POST /login`.
 //!
-//! An unknown name, a wrong password and a name that can't exist get the same answer after the same
-//! work: the same look-ups, one hash with the same parameters from the same pool, the same counting.
+//! An unknown name, a wrong password, a disabled account and a name that can't exist get the same answer after the
+//! same work: the same look-ups, one hash with the same parameters from the same pool, the same counting.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,14 +16,14 @@ use wire::auth::Login;
 
 use super::entry::{self, Entered, Issue, hash_problem, too_many};
 use crate::App;
-use crate::audit::{self, Outcome};
+use crate::audit::{self, Entry};
 use crate::body::{self, Reply};
 use crate::client::Client;
 use crate::clock;
 use crate::hasher::{Standing, Verdict};
 use crate::password;
 use crate::secret::SecretHash;
-use crate::store::{accounts, devices, sessions};
+use crate::store::{self, accounts, devices, sessions};
 use crate::throttle::Attempt;
 
 /// Sign in: sets the session's cookie. JSON gets JSON, a form gets a redirect.
@@ -69,7 +69,7 @@ async fn sign_in(
         })
         .await?;
     let (account, stored, known) = match found {
-        Some((account, stored, known)) => (Some(account), Some(stored), known),
+        Some((account, stored, known)) => (Some(account), stored, known),
         None => (None, None, false),
     };
     let attempt = Attempt {
@@ -77,10 +77,17 @@ async fn sign_in(
         device: device.filter(|_| known),
         account: SecretHash::digest(&login.username.to_ascii_lowercase()),
     };
-    let who = account.as_ref().map(|account| account.name.clone());
-    let note = |outcome| audit::login(app, client, who.as_deref(), outcome);
+    let entry = match &account {
+        Some(account) => Entry::new("login", client).by(account),
+        // What was typed may be a password.
+        None => Entry::new("login", client).by_name("(no such account)"),
+    };
+    let note = |result| {
+        app.metrics.logins.with_label_values(&[result]).inc();
+        app.audit.note(entry.clone().result(result));
+    };
     let delay = app.throttle.admit(attempt, Instant::now()).map_err(|wait| {
-        note(Outcome::Throttled);
+        note(audit::THROTTLED);
         too_many(wait)
     })?;
     if !delay.is_zero() {
@@ -91,14 +98,21 @@ async fn sign_in(
         app.hasher.verify(login.password.clone(), stored.clone(), standing).await.map_err(
             |error| {
                 app.throttle.undecided(attempt, Instant::now());
-                note(Outcome::Error);
+                note(audit::ERROR);
                 hash_problem(app, &error)
             },
         )?;
-    let (Some(account), Some(stored), Verdict::Right { rehashed }) = (account, stored, verdict)
-    else {
+    let right = match (account, stored, verdict) {
+        (Some(account), Some(stored), Verdict::Right { rehashed })
+            if account.disabled_at.is_none() =>
+        {
+            Some((account, stored, rehashed))
+        }
+        _ => None,
+    };
+    let Some((account, stored, rehashed)) = right else {
         app.throttle.failed(attempt, Instant::now());
-        note(Outcome::Refused);
+        note(audit::REFUSED);
         return Err(wrong_credentials());
     };
     let now = clock::now();
@@ -107,13 +121,12 @@ async fn sign_in(
         Issue::prepare(app, client, headers, account.clone(), login.remember, now)?;
     let (limit, table, id) =
         (app.config.sessions_per_account, app.sessions.clone(), account.id.clone());
-    let entered = new.clone();
+    let (entered, checked, row) = (new.clone(), account.clone(), entry.clone());
     let issued = app
         .store
         .write(
             move |db| {
-                // The password may have changed while we hashed.
-                if accounts::password(db, &id)?.as_deref() != Some(&stored) {
+                if !accounts::is_unchanged(db, &checked, &stored)? {
                     return Ok(None);
                 }
                 if let Some(fresh) = rehashed {
@@ -121,30 +134,31 @@ async fn sign_in(
                 }
                 let mut ended = sessions::insert(db, &new, now, limit)?;
                 if let Some(replaced) = replaced {
-                    sessions::delete(db, replaced)?;
-                    ended.push(replaced);
+                    ended.extend(sessions::delete(db, replaced, now)?);
                 }
                 devices::remember(db, device, &id, now)?;
+                store::audit::insert(db, &row)?;
                 Ok(Some(ended))
             },
             move |ended| {
                 let Some(ended) = ended else { return };
-                ended.iter().for_each(|token| table.remove(token));
+                table.end(ended);
                 table.insert(entered.token, entered.session.clone(), now);
             },
         )
         .await
         .inspect_err(|_| {
             app.throttle.undecided(attempt, Instant::now());
-            note(Outcome::Error);
+            note(audit::ERROR);
         })?;
     if issued.is_none() {
         app.throttle.failed(attempt, Instant::now());
-        note(Outcome::Refused);
+        note(audit::REFUSED);
         return Err(wrong_credentials());
     }
     app.throttle.succeeded(attempt);
-    note(Outcome::Success);
+    app.metrics.logins.with_label_values(&[audit::SUCCESS]).inc();
+    entry.line();
     Ok(Entered { account, cookies })
 }
 

@@ -8,11 +8,11 @@ use http::HeaderMap;
 
 use super::{Done, entry, success};
 use crate::App;
-use crate::audit;
+use crate::audit::Entry;
 use crate::body::Reply;
 use crate::client::Client;
 use crate::clock;
-use crate::store::sessions;
+use crate::store::{self, sessions};
 
 /// End the session. A form gets a redirect to the login page.
 #[utoipa::path(post, path = "/logout", tag = "accounts",
@@ -25,17 +25,28 @@ pub async fn logout(State(app): State<Arc<App>>, client: Client, headers: Header
         Err(problem) => return problem.into_response(),
     };
     if let Some(token) = token {
-        let known = app.sessions.touch(&token, clock::now());
+        let now = clock::now();
+        let known = app.sessions.touch(&token, now);
+        let entry = known.map(|(session, _)| Entry::new("logout", &client).by(&session.account));
+        let row = entry.clone();
         let table = app.sessions.clone();
         let ended = app
             .store
-            .write(move |db| sessions::delete(db, token), move |()| table.remove(&token))
+            .write(
+                move |db| {
+                    if let Some(entry) = &row {
+                        store::audit::insert(db, entry)?;
+                    }
+                    sessions::delete(db, token, now)
+                },
+                move |_| table.remove(&token),
+            )
             .await;
         if let Err(error) = ended {
             return service::Problem::from(error).into_response();
         }
-        if let Some((session, _)) = known {
-            audit::logout(&client, &session);
+        if let Some(entry) = entry {
+            entry.line();
         }
     }
     let response = match Reply::for_headers(&headers) {

@@ -1,12 +1,14 @@
 //! One file per group of calls. Each handler reads, asks, answers; decisions live in the modules it asks.
 
 pub mod account;
+pub mod admin;
 pub mod entry;
 pub mod guide;
 pub mod invites;
 pub mod login;
 pub mod logout;
 pub mod password;
+pub mod reauth;
 pub mod register;
 pub mod token;
 pub mod verify;
@@ -27,6 +29,7 @@ use crate::App;
 use crate::clock;
 use crate::secret::SecretHash;
 use crate::sessions::Session;
+use crate::step_up;
 
 /// The caller's session: a handler that takes it answers 401 to everyone else.
 pub struct SignedIn {
@@ -53,6 +56,29 @@ impl FromRequestParts<Arc<App>> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         Self::find(app, &parts.headers)?.ok_or_else(sign_in_first)
+    }
+}
+
+/// The session of a caller who showed who it is a moment ago; others hear 403 `reauth_required`.
+pub struct Fresh(pub SignedIn);
+
+impl Fresh {
+    /// Whether this session's sign-in is recent enough.
+    ///
+    /// # Errors
+    /// 403 `reauth_required`.
+    pub fn check(app: &App, caller: SignedIn) -> Result<Self, Problem> {
+        step_up::fresh(&caller.session, clock::now(), app.config.step_up_after)?;
+        Ok(Self(caller))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Fresh {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = SignedIn::from_request_parts(parts, app).await?;
+        Self::check(app, caller)
     }
 }
 

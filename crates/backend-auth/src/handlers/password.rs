@@ -1,7 +1,6 @@
 //! `POST /password`: a new password ends the account's other sessions and gives this one a new token.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -9,18 +8,17 @@ use http::HeaderMap;
 use service::Problem;
 use wire::auth::ChangePassword;
 
-use super::entry::{self, Entered, Issue, hash_problem, too_many};
+use super::entry::{self, Entered, Issue, hash_problem};
+use super::reauth::check_password;
 use super::{SignedIn, success};
 use crate::App;
-use crate::audit::{self, Outcome};
+use crate::audit::{self, Entry};
 use crate::body::{self, Reply};
 use crate::client::Client;
 use crate::clock;
-use crate::hasher::{Standing, Verdict};
+use crate::hasher::Standing;
 use crate::password;
-use crate::secret::SecretHash;
-use crate::store::{accounts, devices, sessions};
-use crate::throttle::Attempt;
+use crate::store::{self, accounts, devices, sessions};
 
 /// Change the own password.
 #[utoipa::path(post, path = "/password", tag = "accounts", request_body = wire::auth::ChangePassword,
@@ -63,33 +61,10 @@ async fn replace(
 ) -> Result<Entered, Problem> {
     let session = &caller.session;
     let account = session.account.clone();
-    let note = |outcome| audit::password(client, session, outcome);
-    password::check_size(&change.current_password, app.policy)?;
+    let entry = Entry::new("password", client).by(&account);
+    let note = |result| app.audit.note(entry.clone().result(result));
     password::check_new(&change.new_password, &account.name, app.policy)?;
-    // Guesses count per session: someone at an unlocked screen has five, and can't lock others out.
-    let attempt = Attempt {
-        ip: client.ip,
-        device: Some(caller.token),
-        account: SecretHash::digest(&account.id),
-    };
-    app.throttle.admit(attempt, Instant::now()).map_err(|wait| {
-        note(Outcome::Throttled);
-        too_many(wait)
-    })?;
-    let id = account.id.clone();
-    let stored = app.store.read(move |db| accounts::password(db, &id)).await?;
-    let verified =
-        app.hasher.verify(change.current_password, stored.clone(), Standing::Known).await.map_err(
-            |error| {
-                app.throttle.undecided(attempt, Instant::now());
-                hash_problem(app, &error)
-            },
-        )?;
-    let (Some(stored), Verdict::Right { .. }) = (stored, verified) else {
-        note(Outcome::Refused);
-        return Err(wrong_password());
-    };
-    app.throttle.succeeded(attempt);
+    let stored = check_password(app, client, caller, change.current_password, &entry).await?;
     let fresh = app
         .hasher
         .hash(change.new_password, Standing::Known)
@@ -100,7 +75,7 @@ async fn replace(
         Issue::prepare(app, client, headers, account.clone(), session.remember, now)?;
     let (limit, table, id) =
         (app.config.sessions_per_account, app.sessions.clone(), account.id.clone());
-    let renewed = new.clone();
+    let (renewed, row) = (new.clone(), entry.clone());
     let changed = app
         .store
         .write(
@@ -108,7 +83,8 @@ async fn replace(
                 if !accounts::replace_password(db, &id, &stored, &fresh)? {
                     return Ok(None);
                 }
-                let ended = sessions::delete_all(db, &id)?;
+                let ended = sessions::delete_all(db, &id, now)?;
+                store::audit::insert(db, &row)?;
                 sessions::insert(db, &new, now, limit)?;
                 devices::forget_others(db, &id, Some(device))?;
                 devices::remember(db, device, &id, now)?;
@@ -116,20 +92,20 @@ async fn replace(
             },
             move |ended| {
                 let Some(ended) = ended else { return };
-                ended.iter().for_each(|token| table.remove(token));
+                table.end(ended);
                 table.insert(renewed.token, renewed.session.clone(), now);
             },
         )
         .await?;
     if changed.is_none() {
         // Someone changed it in the meantime: what was current isn't any more.
-        note(Outcome::Refused);
+        note(audit::REFUSED);
         return Err(wrong_password());
     }
-    note(Outcome::Success);
+    entry.line();
     Ok(Entered { account, cookies })
 }
 
-fn wrong_password() -> Problem {
-    Problem::forbidden("wrong_password", "current_password is not your password")
+pub(super) fn wrong_password() -> Problem {
+    Problem::forbidden("wrong_password", "this is not your password")
 }

@@ -12,7 +12,7 @@ use wire::auth::Register;
 
 use super::entry::{self, Entered, Issue, hash_problem, too_many};
 use crate::App;
-use crate::audit;
+use crate::audit::{self, Entry};
 use crate::body::{self, Reply};
 use crate::client::Client;
 use crate::clock;
@@ -20,7 +20,7 @@ use crate::hasher::Standing;
 use crate::password;
 use crate::secret::SecretHash;
 use crate::store::accounts::{self, Applicant, Refusal};
-use crate::store::{devices, sessions};
+use crate::store::{self, devices, sessions};
 
 /// Make an account and sign in. JSON gets JSON, a form gets a redirect.
 #[utoipa::path(post, path = "/register", tag = "accounts", request_body = wire::auth::Register,
@@ -40,8 +40,23 @@ pub async fn register(State(app): State<Arc<App>>, client: Client, request: Requ
         Err(problem) => return entry::answer(reply, "/register", "", None, Err(problem)),
     };
     let outcome = make(&app, &client, &headers, &register).await;
-    audit::register(&app, &client, &register.username, &outcome);
+    note(&app, &client, &register.username, &outcome);
     entry::answer(reply, "/register", &register.username, register.next.as_deref(), outcome)
+}
+
+/// A registration that succeeded wrote its row with the account.
+fn note(app: &App, client: &Client, username: &str, outcome: &Result<Entered, Problem>) {
+    let result = outcome.as_ref().map_or_else(Problem::code, |_| audit::SUCCESS);
+    app.metrics.registrations.with_label_values(&[result]).inc();
+    let entry = Entry::new("register", client).result(match result {
+        "too_many_requests" => audit::THROTTLED,
+        other => other,
+    });
+    match outcome {
+        Ok(entered) => entry.by(&entered.account).line(),
+        Err(_) if result == "invalid_username" => app.audit.note(entry.by_name("(invalid)")),
+        Err(_) => app.audit.note(entry.by_name(username.chars().take(64).collect::<String>())),
+    }
 }
 
 async fn make(
@@ -88,9 +103,10 @@ async fn make(
                     })?;
                 sessions::insert(db, &issue.new, now, limit)?;
                 if let Some(replaced) = replaced {
-                    sessions::delete(db, replaced)?;
+                    sessions::delete(db, replaced, now)?;
                 }
                 devices::remember(db, issue.device, &account.id, now)?;
+                store::audit::insert(db, &Entry::new("register", &client).by(&account))?;
                 Ok(Ok((account, issue)))
             },
             move |made| {

@@ -11,7 +11,7 @@ use wire::identity::{DIRECT_LIFETIME, TRACKER_AUDIENCE};
 
 use super::{SignedIn, success};
 use crate::App;
-use crate::audit;
+use crate::audit::Entry;
 use crate::body;
 use crate::client::Client;
 use crate::clock;
@@ -61,7 +61,7 @@ async fn issue(
         .mint(&caller.session, clock::now(), DIRECT_LIFETIME)
         .map_err(|error| Problem::internal(&error))?;
     let text = minted.header.to_str().map_err(|error| Problem::internal(&error))?;
-    audit::token(client, &caller.session);
+    app.audit.note(Entry::new("token", client).by(&caller.session.account));
     app.metrics.minted.inc();
     Ok(AccessToken {
         access_token: text.to_owned(),

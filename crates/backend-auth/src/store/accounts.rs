@@ -10,11 +10,11 @@ use crate::secret::SecretHash;
 /// What an account may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Invites others; the very first account.
+    /// Looks after the others; the very first account.
     Admin,
     /// Chats.
     Member,
-    /// A program.
+    /// A program: has tokens and no password.
     Bot,
 }
 
@@ -28,13 +28,9 @@ impl Role {
         }
     }
 
-    fn parse(text: &str) -> Self {
-        match text {
-            "admin" => Self::Admin,
-            "bot" => Self::Bot,
-            // The table admits no fourth; the least powerful is the safe reading.
-            _ => Self::Member,
-        }
+    /// The role of that name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Admin, Self::Member, Self::Bot].into_iter().find(|role| role.as_str() == text)
     }
 }
 
@@ -49,6 +45,8 @@ pub struct Account {
     pub role: Role,
     /// Seconds since 1970.
     pub created_at: i64,
+    /// Since when it can't be used.
+    pub disabled_at: Option<i64>,
 }
 
 /// Why nobody gets an account.
@@ -111,7 +109,7 @@ pub fn admit(
             _ => return Ok(Err(Refusal::InviteInvalid)),
         },
     };
-    if find(db, &applicant.name)?.is_some() {
+    if is_taken(db, &applicant.name)? {
         return Ok(Err(Refusal::NameTaken));
     }
     Ok(Ok(Admission { role: Role::Member, invite }))
@@ -135,44 +133,98 @@ pub fn create(
     if let Some(code) = admission.invite {
         invites::use_up(db, code)?;
     }
+    insert(db, &applicant.name, admission.role, password, now).map(Ok)
+}
+
+/// Makes the account of a program, which can't sign in.
+///
+/// # Errors
+/// What SQLite says.
+pub fn create_bot(
+    db: &Connection,
+    name: &PeerId,
+    now: i64,
+) -> rusqlite::Result<Result<Account, Refusal>> {
+    if is_taken(db, name)? {
+        return Ok(Err(Refusal::NameTaken));
+    }
+    insert(db, name, Role::Bot, NO_PASSWORD, now).map(Ok)
+}
+
+/// What stands in place of a hash where there is no password.
+const NO_PASSWORD: &str = "";
+
+/// A name stays its owner's after the account was removed: others may still write to it.
+fn is_taken(db: &Connection, name: &PeerId) -> rusqlite::Result<bool> {
+    db.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM accounts WHERE folded = ?1)
+             OR EXISTS (SELECT 1 FROM former_names WHERE folded = ?1)",
+    )?
+    .query_row([name.folded()], |row| row.get(0))
+}
+
+fn insert(
+    db: &Connection,
+    name: &PeerId,
+    role: Role,
+    password: &str,
+    now: i64,
+) -> rusqlite::Result<Account> {
     let account = Account {
         id: uuid::Uuid::new_v4().to_string(),
-        name: applicant.name.as_str().to_owned(),
-        role: admission.role,
+        name: name.as_str().to_owned(),
+        role,
         created_at: now,
+        disabled_at: None,
     };
     db.prepare_cached(
         "INSERT INTO accounts (id, name, folded, role, password, created_at) VALUES (?, ?, ?, ?, ?, ?)",
     )?
-    .execute(params![
-        account.id,
-        account.name,
-        applicant.name.folded(),
-        account.role.as_str(),
-        password,
-        now
-    ])?;
-    Ok(Ok(account))
+    .execute(params![account.id, account.name, name.folded(), role.as_str(), password, now])?;
+    Ok(account)
 }
 
-/// The account of a name, in any case, with its password's hash.
+/// An account, and the hash of its password where it has one.
+pub type Known = (Account, Option<String>);
+
+/// The account of a name, in any case.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn find(db: &Connection, name: &PeerId) -> rusqlite::Result<Option<(Account, String)>> {
-    db.prepare_cached("SELECT id, name, role, created_at, password FROM accounts WHERE folded = ?")?
-        .query_row([name.folded()], |row| Ok((read(row)?, row.get(4)?)))
-        .optional()
+pub fn find(db: &Connection, name: &PeerId) -> rusqlite::Result<Option<Known>> {
+    db.prepare_cached(
+        "SELECT id, name, role, created_at, disabled_at, password FROM accounts WHERE folded = ?",
+    )?
+    .query_row([name.folded()], known)
+    .optional()
 }
 
-/// The hash of an account's password.
+/// The account of an id.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn password(db: &Connection, account: &str) -> rusqlite::Result<Option<String>> {
-    db.prepare_cached("SELECT password FROM accounts WHERE id = ?")?
-        .query_row([account], |row| row.get(0))
-        .optional()
+pub fn of(db: &Connection, id: &str) -> rusqlite::Result<Option<Known>> {
+    db.prepare_cached(
+        "SELECT id, name, role, created_at, disabled_at, password FROM accounts WHERE id = ?",
+    )?
+    .query_row([id], known)
+    .optional()
+}
+
+fn known(row: &Row<'_>) -> rusqlite::Result<Known> {
+    let password: String = row.get(5)?;
+    Ok((read(row)?, Some(password).filter(|hash| hash != NO_PASSWORD)))
+}
+
+/// Whether an account is still as it was when its password was checked: the same password and role, and
+/// not disabled. Time passed since, and whoever changes one of these ends all sessions.
+///
+/// # Errors
+/// What SQLite says.
+pub fn is_unchanged(db: &Connection, account: &Account, password: &str) -> rusqlite::Result<bool> {
+    Ok(of(db, &account.id)?.is_some_and(|(now, stored)| {
+        now.disabled_at.is_none() && now.role == account.role && stored.as_deref() == Some(password)
+    }))
 }
 
 /// Replaces a password's hash if it is still the one that was checked; says whether it was.
@@ -191,13 +243,15 @@ pub fn replace_password(
     Ok(changed == 1)
 }
 
-/// Reads `id, name, role, created_at`, the first four columns.
+/// Reads `id, name, role, created_at, disabled_at`, the first five columns.
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Account> {
     Ok(Account {
         id: row.get(0)?,
         name: row.get(1)?,
-        role: Role::parse(row.get_ref(2)?.as_str()?),
+        // The table admits no fourth; the least powerful is the safe reading.
+        role: Role::parse(row.get_ref(2)?.as_str()?).unwrap_or(Role::Member),
         created_at: row.get(3)?,
+        disabled_at: row.get(4)?,
     })
 }
 

@@ -1,15 +1,19 @@
-//! What must survive a restart: accounts, sessions, device marks, invites, in one SQLite file.
+//! What must survive a restart: accounts, sessions, device marks, invites, the audit log, in one SQLite file.
 //!
 //! One thread owns the connection and does one job after the other, so that no async thread ever waits
 //! for a disk and no two jobs interleave. A job is a transaction; its effect on memory (the sessions) is
 //! applied inside the job, in the same order as on disk. Commits are durable (WAL, `synchronous=FULL`).
 //!
 //! - [`schema`]: the tables and how older files become today's.
-//! - [`accounts`], [`sessions`], [`invites`], [`devices`]: statements, as functions over a connection.
+//! - [`accounts`], [`people`], [`sessions`], [`revocations`], [`invites`], [`devices`], [`audit`]: statements, as
+//!   functions over a connection.
 
 pub mod accounts;
+pub mod audit;
 pub mod devices;
 pub mod invites;
+pub mod people;
+pub mod revocations;
 pub mod schema;
 pub mod sessions;
 

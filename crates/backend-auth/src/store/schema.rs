@@ -6,7 +6,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::OpenError;
 
 /// Step `n` brings a file from schema `n` to `n + 1`. Times are seconds since 1970, UTC.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE accounts (
         id         TEXT PRIMARY KEY,
         name       TEXT NOT NULL,
@@ -45,7 +46,55 @@ const STEPS: &[&str] = &["
         expires_at INTEGER NOT NULL,
         uses_left  INTEGER NOT NULL CHECK (uses_left >= 0)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    ALTER TABLE accounts ADD COLUMN disabled_at INTEGER;
+    ALTER TABLE sessions ADD COLUMN amr TEXT NOT NULL DEFAULT 'pwd';
+
+    -- Names of removed accounts: nobody else gets them, nor what is still addressed to them.
+    CREATE TABLE former_names (
+        folded     TEXT PRIMARY KEY,
+        removed_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    -- Sessions that ended before their time, in the order in which they did.
+    CREATE TABLE revocations (
+        n   INTEGER PRIMARY KEY AUTOINCREMENT,
+        sid TEXT NOT NULL,
+        at  INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE revocations_epoch (epoch TEXT NOT NULL) STRICT;
+    INSERT INTO revocations_epoch VALUES (lower(hex(randomblob(8))));
+
+    -- Who did what. Rows are only ever added; those that are too old go while the gate is open.
+    CREATE TABLE audit (
+        n          INTEGER PRIMARY KEY AUTOINCREMENT,
+        at         INTEGER NOT NULL,
+        event      TEXT NOT NULL,
+        result     TEXT NOT NULL,
+        actor      TEXT,
+        actor_name TEXT NOT NULL,
+        target     TEXT,
+        target_name TEXT NOT NULL,
+        detail     TEXT NOT NULL,
+        ip         TEXT NOT NULL,
+        user_agent TEXT NOT NULL,
+        request_id TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX audit_by_time ON audit (at);
+    CREATE INDEX audit_failures ON audit (n) WHERE result <> 'success';
+    CREATE TABLE audit_gate (open INTEGER NOT NULL) STRICT;
+    INSERT INTO audit_gate VALUES (0);
+    CREATE TRIGGER audit_is_not_rewritten BEFORE UPDATE ON audit
+        BEGIN SELECT RAISE (ABORT, 'the audit log is append-only'); END;
+    CREATE TRIGGER audit_is_not_shortened BEFORE DELETE ON audit
+        WHEN (SELECT open FROM audit_gate) = 0
+        BEGIN SELECT RAISE (ABORT, 'the audit log is append-only'); END;
+",
+];
+
+/// In the header of each of our files from schema 2 on (`PRAGMA application_id`).
+pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"HCau");
 
 /// Brings a file up to date.
 ///
@@ -64,6 +113,7 @@ pub fn migrate(connection: &mut Connection, path: &str) -> Result<(), OpenError>
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(broken)?;
         transaction.execute_batch(step).map_err(broken)?;
         transaction.pragma_update(None, "user_version", number + 1).map_err(broken)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(broken)?;
         transaction.commit().map_err(broken)?;
     }
     Ok(())

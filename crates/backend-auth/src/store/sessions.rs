@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use super::accounts;
+use super::{accounts, revocations};
 use crate::secret::SecretHash;
-use crate::sessions::{Session, Stored};
+use crate::sessions::{Ended, Session, Stored};
 
 /// A new session, and what is only kept on disk about it.
 #[derive(Debug, Clone)]
@@ -28,21 +28,22 @@ pub struct NewSession {
 pub fn load(db: &Connection, now: i64) -> rusqlite::Result<Vec<Stored>> {
     db.execute("DELETE FROM sessions WHERE ends_at <= ?1 OR last_seen + idle <= ?1", [now])?;
     let mut statement = db.prepare(
-        "SELECT a.id, a.name, a.role, a.created_at,
-                s.token, s.sid, s.auth_time, s.last_seen, s.idle, s.ends_at, s.remember
+        "SELECT a.id, a.name, a.role, a.created_at, a.disabled_at,
+                s.token, s.sid, s.auth_time, s.last_seen, s.idle, s.ends_at, s.remember, s.amr
          FROM sessions s JOIN accounts a ON a.id = s.account",
     )?;
     let rows = statement.query_map([], |row| {
         Ok(Stored {
-            token: row.get(4)?,
-            last_seen: row.get(7)?,
+            token: row.get(5)?,
+            last_seen: row.get(8)?,
             session: Arc::new(Session {
                 account: Arc::new(accounts::read(row)?),
-                sid: row.get(5)?,
-                auth_time: row.get(6)?,
-                idle: row.get(8)?,
-                ends_at: row.get(9)?,
-                remember: row.get(10)?,
+                sid: row.get(6)?,
+                auth_time: row.get(7)?,
+                idle: row.get(9)?,
+                ends_at: row.get(10)?,
+                remember: row.get(11)?,
+                amr: row.get(12)?,
             }),
         })
     })?;
@@ -50,7 +51,7 @@ pub fn load(db: &Connection, now: i64) -> rusqlite::Result<Vec<Stored>> {
 }
 
 /// Stores a session; ends the account's sessions beyond `limit`, those unused for longest first.
-/// Returns the tokens that ended.
+/// Returns what ended.
 ///
 /// # Errors
 /// What SQLite says.
@@ -59,12 +60,12 @@ pub fn insert(
     new: &NewSession,
     now: i64,
     limit: usize,
-) -> rusqlite::Result<Vec<SecretHash>> {
+) -> rusqlite::Result<Vec<Ended>> {
     let session = &new.session;
     db.prepare_cached(
         "INSERT INTO sessions
-             (token, sid, account, created_at, auth_time, last_seen, idle, ends_at, remember, ip, user_agent)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             (token, sid, account, created_at, auth_time, last_seen, idle, ends_at, remember, amr, ip, user_agent)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?
     .execute(params![
         new.token,
@@ -76,37 +77,80 @@ pub fn insert(
         session.idle,
         session.ends_at,
         session.remember,
+        session.amr,
         new.ip,
         new.user_agent,
     ])?;
-    let mut statement = db.prepare_cached(
+    end(
+        db,
         "DELETE FROM sessions WHERE token IN
              (SELECT token FROM sessions WHERE account = ?1 AND token <> ?2
               ORDER BY last_seen DESC, created_at DESC LIMIT -1 OFFSET ?3)
-         RETURNING token",
-    )?;
-    statement
-        .query_map(params![session.account.id, new.token, limit - 1], |row| row.get(0))?
-        .collect()
+         RETURNING token, sid",
+        params![session.account.id, new.token, limit.saturating_sub(1)],
+        now,
+    )
 }
 
 /// Ends a session.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn delete(db: &Connection, token: SecretHash) -> rusqlite::Result<()> {
-    db.prepare_cached("DELETE FROM sessions WHERE token = ?")?.execute([token])?;
-    Ok(())
+pub fn delete(db: &Connection, token: SecretHash, now: i64) -> rusqlite::Result<Vec<Ended>> {
+    end(db, "DELETE FROM sessions WHERE token = ? RETURNING token, sid", [token], now)
 }
 
-/// Ends all sessions of an account; returns their tokens.
+/// Ends an account's session, known by its public id.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn delete_all(db: &Connection, account: &str) -> rusqlite::Result<Vec<SecretHash>> {
-    let mut statement =
-        db.prepare_cached("DELETE FROM sessions WHERE account = ? RETURNING token")?;
-    statement.query_map([account], |row| row.get(0))?.collect()
+pub fn delete_one(
+    db: &Connection,
+    account: &str,
+    sid: &str,
+    now: i64,
+) -> rusqlite::Result<Vec<Ended>> {
+    let sql = "DELETE FROM sessions WHERE account = ? AND sid = ? RETURNING token, sid";
+    end(db, sql, [account, sid], now)
+}
+
+/// Ends all sessions of an account but one.
+///
+/// # Errors
+/// What SQLite says.
+pub fn delete_others(
+    db: &Connection,
+    account: &str,
+    keep: SecretHash,
+    now: i64,
+) -> rusqlite::Result<Vec<Ended>> {
+    let sql = "DELETE FROM sessions WHERE account = ? AND token <> ? RETURNING token, sid";
+    end(db, sql, params![account, keep], now)
+}
+
+/// Ends all sessions of an account.
+///
+/// # Errors
+/// What SQLite says.
+pub fn delete_all(db: &Connection, account: &str, now: i64) -> rusqlite::Result<Vec<Ended>> {
+    end(db, "DELETE FROM sessions WHERE account = ? RETURNING token, sid", [account], now)
+}
+
+/// Whatever ends a session notes it as revoked, in the same transaction.
+fn end(
+    db: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+    now: i64,
+) -> rusqlite::Result<Vec<Ended>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let ended = statement
+        .query_map(params, |row| Ok(Ended { token: row.get(0)?, sid: row.get(1)? }))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    for Ended { sid, .. } in &ended {
+        revocations::add(db, sid, now)?;
+    }
+    Ok(ended)
 }
 
 /// Writes down when sessions were last used, and forgets those that are over.
@@ -117,13 +161,14 @@ pub fn flush(
     db: &Connection,
     seen: &[(SecretHash, i64)],
     over: &[SecretHash],
+    now: i64,
 ) -> rusqlite::Result<()> {
     let mut update = db.prepare_cached("UPDATE sessions SET last_seen = ?2 WHERE token = ?1")?;
     for (token, last_seen) in seen {
         update.execute(params![token, last_seen])?;
     }
     for token in over {
-        delete(db, *token)?;
+        delete(db, *token, now)?;
     }
     Ok(())
 }

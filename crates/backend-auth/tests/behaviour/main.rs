@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
 
 mod accounts;
+mod administration;
 mod cross_site;
 mod identity;
 mod invites;

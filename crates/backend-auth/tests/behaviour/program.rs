@@ -141,7 +141,7 @@ async fn every_event_is_one_log_line_without_a_secret() {
             "login (no such account) refused",
             "login alice success",
             "token alice success",
-            "invite alice success, for 1 accounts",
+            "invite alice success",
             "password alice success",
             "logout alice success",
         ]

@@ -19,6 +19,7 @@ pub(crate) const OTHER_PASSWORD: &str = "nine trombones by dawn";
 pub(crate) struct World {
     pub(crate) server: AuthServer,
     pub(crate) folder: tempfile::TempDir,
+    flags: Flags,
 }
 
 /// Flags for tests: any port, hashes that cost nothing, throttles that are never in the way.
@@ -72,7 +73,33 @@ impl World {
         let folder = folder();
         let mut flags = flags(folder.path());
         change(&mut flags);
-        Self { server: start(flags).await, folder }
+        Self { server: start(flags.clone()).await, folder, flags }
+    }
+
+    /// Restarts it with a database in which everyone signed in so many seconds earlier.
+    pub(crate) async fn age_sign_ins(&mut self, seconds: i64) {
+        self.change_database(|db| {
+            db.execute("UPDATE sessions SET auth_time = auth_time - ?", [seconds]).unwrap();
+        })
+        .await;
+    }
+
+    /// Restarts it with a database that is changed in between.
+    pub(crate) async fn change_database(&mut self, change: impl FnOnce(&rusqlite::Connection)) {
+        // Two servers may not have one folder: the first goes before the other comes.
+        let elsewhere = folder();
+        let placeholder = start(flags(elsewhere.path())).await;
+        std::mem::replace(&mut self.server, placeholder).shutdown().await;
+        change(&rusqlite::Connection::open(self.database()).unwrap());
+        let again = start(self.flags.clone()).await;
+        std::mem::replace(&mut self.server, again).shutdown().await;
+    }
+
+    /// The same visitor at the server as it is now.
+    pub(crate) fn again(&self, visitor: &Visitor) -> Visitor {
+        let moved = self.visitor();
+        *moved.cookies.lock().unwrap() = visitor.cookies.lock().unwrap().clone();
+        moved
     }
 
     pub(crate) fn visitor(&self) -> Visitor {

@@ -1,0 +1,46 @@
+//! What only administrators may do, under `/auth/admin/`. Everyone else hears 403 `not_an_admin`; a change also asks for a
+//! recent sign-in ([`crate::step_up`]).
+
+pub mod audit;
+pub mod users;
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use service::Problem;
+
+use super::{Fresh, SignedIn};
+use crate::App;
+use crate::store::accounts::Role;
+
+/// An administrator's session.
+pub struct Admin(pub SignedIn);
+
+/// An administrator's session, of someone who signed in a moment ago.
+pub struct FreshAdmin(pub SignedIn);
+
+impl FromRequestParts<Arc<App>> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = SignedIn::from_request_parts(parts, app).await?;
+        if caller.session.account.role != Role::Admin {
+            return Err(not_an_admin());
+        }
+        Ok(Self(caller))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for FreshAdmin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let Admin(caller) = Admin::from_request_parts(parts, app).await?;
+        Fresh::check(app, caller).map(|Fresh(caller)| Self(caller))
+    }
+}
+
+fn not_an_admin() -> Problem {
+    Problem::forbidden("not_an_admin", "only an administrator may do this")
+}

@@ -1,0 +1,172 @@
+//! What administrators ask backend-auth, under `/auth/admin/`.
+
+use serde::{Deserialize, Serialize};
+
+/// `GET /auth/admin/users`: which accounts.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema, utoipa::IntoParams))]
+pub struct ListUsers {
+    /// A part of the name, in any case.
+    #[serde(default)]
+    pub q: Option<String>,
+    /// `admin`, `member` or `bot`.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// Disabled ones only, or none of them.
+    #[serde(default)]
+    pub disabled: Option<bool>,
+    /// Names after this one: `next` of the page before.
+    #[serde(default)]
+    pub after: Option<String>,
+    /// Accounts in the answer, 1-200; 100 by default.
+    #[serde(default)]
+    pub limit: Option<usize>,
+}
+
+/// Answer to [`ListUsers`], by name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Users {
+    /// The accounts.
+    pub users: Vec<User>,
+    /// `after` of the next page, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// An account as an administrator sees it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct User {
+    /// Never changes, never given twice.
+    pub user_id: String,
+    /// The name as it was registered.
+    pub username: String,
+    /// `admin`, `member` or `bot`.
+    pub role: String,
+    /// Can't sign in, and nothing of it works.
+    pub disabled: bool,
+    /// When it was made (RFC 3339, UTC).
+    pub created_at: String,
+    /// Its sessions.
+    pub sessions: u64,
+    /// When one of its sessions was last used (RFC 3339, UTC; to the minute).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<String>,
+}
+
+/// The account that something is done to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AboutUser {
+    /// The account's id.
+    pub user_id: String,
+}
+
+/// `POST /auth/admin/users/role`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SetRole {
+    /// The account's id.
+    pub user_id: String,
+    /// `admin` or `member`.
+    pub role: String,
+}
+
+/// Answer to a change of an account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ChangedUser {
+    /// The account's id.
+    pub user_id: String,
+    /// Its name.
+    pub username: String,
+    /// `admin`, `member` or `bot`.
+    pub role: String,
+    /// Can't sign in, and nothing of it works.
+    pub disabled: bool,
+    /// Sessions that ended with the change.
+    pub ended_sessions: usize,
+}
+
+/// `GET /auth/admin/audit`: which entries. Fields that are left out don't matter.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema, utoipa::IntoParams))]
+pub struct SearchAudit {
+    /// `login`, `role`, …
+    #[serde(default)]
+    pub event: Option<String>,
+    /// `success`, another result, or `failure` for everything but success.
+    #[serde(default)]
+    pub result: Option<String>,
+    /// An account's name or id, as who did it or to whom.
+    #[serde(default)]
+    pub who: Option<String>,
+    /// The client's address.
+    #[serde(default)]
+    pub ip: Option<String>,
+    /// The request's id.
+    #[serde(default)]
+    pub request_id: Option<String>,
+    /// A part of names, details, address or User-Agent, in any case.
+    #[serde(default)]
+    pub q: Option<String>,
+    /// Not older than this (RFC 3339).
+    #[serde(default)]
+    pub from: Option<String>,
+    /// Older than this (RFC 3339).
+    #[serde(default)]
+    pub to: Option<String>,
+    /// Before the entry of this number: `next` of the page before.
+    #[serde(default)]
+    pub before: Option<i64>,
+    /// Entries in a page, 1-500; 100 by default.
+    #[serde(default)]
+    pub limit: Option<usize>,
+    /// Of the export: `jsonl` (by default) or `csv`.
+    #[serde(default)]
+    pub format: Option<String>,
+}
+
+/// Answer to [`SearchAudit`], newest first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditPage {
+    /// The entries.
+    pub entries: Vec<AuditEntry>,
+    /// `before` of the next page, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<i64>,
+}
+
+/// Something that happened. A line of the export is one of these as well.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditEntry {
+    /// Its number; later ones are higher.
+    pub n: i64,
+    /// When (RFC 3339, UTC).
+    pub at: String,
+    /// What: `login`, `role`, …
+    pub event: String,
+    /// `success`, `refused`, `throttled`, `error`, or the code of the problem that the caller was told.
+    pub result: String,
+    /// Who did it: a name, or empty.
+    pub who: String,
+    /// Who did it: an account's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who_id: Option<String>,
+    /// To whom: a name, or empty.
+    pub about: String,
+    /// To whom: an account's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about_id: Option<String>,
+    /// What else is to be known.
+    pub detail: String,
+    /// The client's address, or `host`.
+    pub ip: String,
+    /// The client's User-Agent.
+    pub user_agent: String,
+    /// The proxy's id of the request.
+    pub request_id: String,
+}

@@ -17,6 +17,7 @@
 //! - [`password`], [`hasher`]: which passwords do, and hashing them without drowning.
 //! - [`throttle`], [`recent`]: limits on guessing that can't lock an owner out, in bounded memory.
 //! - [`identity`]: the key, the JWT, the key set; [`secret`]: tokens and what is kept of them.
+//! - [`user_agent`]: a name for a device.
 //! - [`client`], [`cookies`], [`csrf`], [`next`], [`body`]: reading a request without believing it.
 //! - [`addresses`], [`qr`]: how others get in.
 //! - [`audit`], [`metrics`], [`openapi`], [`clock`]: who did what, numbers, the API's description, the time.
@@ -50,6 +51,7 @@ pub mod sessions;
 pub mod step_up;
 pub mod store;
 pub mod throttle;
+pub mod user_agent;
 
 pub use config::{Config, Flags};
 pub use server::{AuthServer, StartError};

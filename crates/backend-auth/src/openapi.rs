@@ -3,7 +3,8 @@
 use utoipa::OpenApi;
 
 use crate::handlers::{
-    account, admin, guide, invites, login, logout, password, reauth, register, token, verify,
+    account, admin, guide, invites, login, logout, password, reauth, register, sessions, token,
+    verify,
 };
 
 /// The document.
@@ -20,6 +21,8 @@ use crate::handlers::{
         account::me,
         password::change,
         reauth::reauth,
+        sessions::list,
+        sessions::revoke,
         invites::create,
         token::token,
         verify::verify,

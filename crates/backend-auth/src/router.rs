@@ -10,14 +10,14 @@ use service::Problem;
 use utoipa::OpenApi;
 
 use crate::handlers::{
-    Done, account, admin, guide, invites, login, logout, password, reauth, register, success,
-    token, verify,
+    Done, account, admin, guide, invites, login, logout, password, reauth, register, sessions,
+    success, token, verify,
 };
 use crate::{App, csrf, headers, openapi, pages};
 
 /// All routes over one state.
 pub fn build(app: &Arc<App>) -> Router {
-    let calls: [(&str, MethodRouter<Arc<App>>); 21] = [
+    let calls: [(&str, MethodRouter<Arc<App>>); 23] = [
         ("/register", post(register::register).get(pages::serve)),
         ("/login", post(login::login).get(pages::serve)),
         ("/logout", post(logout::logout)),
@@ -26,6 +26,8 @@ pub fn build(app: &Arc<App>) -> Router {
         ("/invites", post(invites::create)),
         ("/token", post(token::token)),
         ("/auth/reauth", post(reauth::reauth)),
+        ("/auth/sessions", get(sessions::list)),
+        ("/auth/sessions/revoke", post(sessions::revoke)),
         ("/auth/admin/users", get(admin::users::list)),
         ("/auth/admin/users/role", post(admin::users::set_role)),
         ("/auth/admin/users/disable", post(admin::users::disable)),

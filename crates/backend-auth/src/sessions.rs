@@ -130,10 +130,10 @@ impl Sessions {
         self.lock().by_sid.get(sid).copied()
     }
 
-    /// When an account's sessions were last used, by their tokens.
-    pub fn last_seen(&self, tokens: &[SecretHash]) -> Vec<Option<i64>> {
+    /// When a session was last used, unless it is over.
+    pub fn last_seen(&self, token: &SecretHash, now: i64) -> Option<i64> {
         let table = self.lock();
-        tokens.iter().map(|token| Some(table.by_token.get(token)?.last_seen)).collect()
+        table.by_token.get(token).filter(|entry| !entry.is_over(now)).map(|entry| entry.last_seen)
     }
 
     /// Keeps an identity for the next who asks.

@@ -10,8 +10,7 @@
 //! passed on.
 
 use http::header::{
-    CONNECTION, EXPECT, FORWARDED, HOST, HeaderName, HeaderValue,
-    TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, EXPECT, FORWARDED, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, StatusCode, Version};
 

@@ -7,6 +7,7 @@
 //! - [`chat`]: the newer calls under `/chat/`: channels, members, history, read markers, mailbox.
 //! - [`event`]: what a live stream carries, and the commands a WebSocket takes.
 //! - [`auth`]: accounts and sessions: register, log in, tokens, invites.
+//! - [`account`]: one's own sessions and tokens.
 //! - [`admin`]: what administrators ask: accounts, the audit log.
 //! - [`device`]: a peer's devices and their keys.
 //! - [`signal`]: how two devices agree on a link, by way of the tracker.
@@ -17,6 +18,7 @@
 //! Every answer has `"status": "success"`, which the types here leave to [`Success`]; errors are the
 //! envelope of the `service` crate.
 
+pub mod account;
 pub mod admin;
 pub mod auth;
 pub mod chat;

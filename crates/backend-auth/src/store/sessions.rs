@@ -92,6 +92,51 @@ pub fn insert(
     )
 }
 
+/// A session as its owner sees it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The hash of its token.
+    pub token: SecretHash,
+    /// Its public id.
+    pub sid: String,
+    /// When it began.
+    pub created_at: i64,
+    /// When it was last used, as far as that was written down.
+    pub last_seen: i64,
+    /// When it ends in any case.
+    pub ends_at: i64,
+    /// Asked to stay signed in.
+    pub remember: bool,
+    /// The client's address when it began.
+    pub ip: String,
+    /// The client's User-Agent when it began.
+    pub user_agent: String,
+}
+
+/// The sessions of an account.
+///
+/// # Errors
+/// What SQLite says.
+pub fn of_account(db: &Connection, account: &str) -> rusqlite::Result<Vec<Listed>> {
+    db.prepare_cached(
+        "SELECT token, sid, created_at, last_seen, ends_at, remember, ip, user_agent
+         FROM sessions WHERE account = ?",
+    )?
+    .query_map([account], |row| {
+        Ok(Listed {
+            token: row.get(0)?,
+            sid: row.get(1)?,
+            created_at: row.get(2)?,
+            last_seen: row.get(3)?,
+            ends_at: row.get(4)?,
+            remember: row.get(5)?,
+            ip: row.get(6)?,
+            user_agent: row.get(7)?,
+        })
+    })?
+    .collect()
+}
+
 /// Ends a session.
 ///
 /// # Errors

@@ -5,6 +5,7 @@
 mod accounts;
 mod administration;
 mod cross_site;
+mod devices;
 mod identity;
 mod invites;
 mod pages;

@@ -62,7 +62,9 @@ async fn a_form_s_logout_leads_to_the_login_page() {
 async fn nothing_changes_by_get() {
     let world = World::new().await;
     let alice = world.member("alice").await;
-    for path in ["/logout", "/password", "/token", "/invites"] {
+    for path in
+        ["/logout", "/password", "/token", "/invites", "/auth/reauth", "/auth/sessions/revoke"]
+    {
         let answer = alice.get(path).await;
         assert_eq!(answer.status, 405, "{path}");
         assert_eq!(answer.header("allow"), "POST", "{path}");

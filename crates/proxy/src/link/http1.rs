@@ -373,7 +373,8 @@ impl Link {
 
 /// Whether a line is empty.
 fn has_empty_line(bytes: &[u8]) -> bool {
-    memchr::memmem::find(bytes, b"\n\r\n").is_some() || memchr::memmem::find(bytes, b"\n\n").is_some()
+    memchr::memmem::find(bytes, b"\n\r\n").is_some()
+        || memchr::memmem::find(bytes, b"\n\n").is_some()
 }
 
 impl From<Unwritten> for Broken {

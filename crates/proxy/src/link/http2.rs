@@ -179,9 +179,7 @@ impl Stream {
                     *request = Some(with_host(message));
                     SendError::Unsent
                 }
-                None => {
-                    SendError::Broken { error: failed.into_error().into(), answered: false }
-                }
+                None => SendError::Broken { error: failed.into_error().into(), answered: false },
             }),
             Err(stopped) => Err(SendError::Stopped(stopped)),
         }

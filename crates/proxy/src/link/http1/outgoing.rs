@@ -107,7 +107,9 @@ impl Outgoing {
             let asleep = !self.has_piece() && !self.poll_piece(cx)?;
             while self.has_unwritten() {
                 match ready!(self.poll_write(stream, cx)) {
-                    Ok(0) => return Poll::Ready(Err(Unwritten::Io(io::ErrorKind::WriteZero.into()))),
+                    Ok(0) => {
+                        return Poll::Ready(Err(Unwritten::Io(io::ErrorKind::WriteZero.into())));
+                    }
                     Ok(count) => self.written(count),
                     Err(error) if is_hangup(&error) => self.deaf = true,
                     Err(error) => return Poll::Ready(Err(Unwritten::Io(error))),
@@ -196,7 +198,8 @@ impl Outgoing {
         }
         let slices = [IoSlice::new(lead), IoSlice::new(&self.piece), IoSlice::new(self.tail)];
         // The first may be empty, and who writes but one slice takes the first.
-        let first = usize::from(lead.is_empty()) + usize::from(lead.is_empty() && self.piece.is_empty());
+        let first =
+            usize::from(lead.is_empty()) + usize::from(lead.is_empty() && self.piece.is_empty());
         stream.poll_write_vectored(cx, &slices[first..])
     }
 

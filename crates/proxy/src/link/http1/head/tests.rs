@@ -53,7 +53,8 @@ fn a_head_that_frames_its_body_badly_is_malformed() {
         let head = ["HTTP/1.1 200 OK\r\n", lines].concat();
         assert!(framed(&head, false).is_err(), "{lines}");
     }
-    for head in ["HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n", "ICY 200 OK\r\n", "hello\r\n"] {
+    for head in ["HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n", "ICY 200 OK\r\n", "hello\r\n"]
+    {
         assert!(framed(head, false).is_err(), "{head}");
     }
 }

@@ -148,17 +148,12 @@ impl Rules {
             match response_fate(name.as_str()) {
                 Fate::Keep if self.is_identity(name.as_str()) => seen.others.push(name.clone()),
                 Fate::Connection => seen.connection = true,
-                Fate::TransferEncoding => seen.transfer_encoding = true,
                 Fate::Drop => seen.others.push(name.clone()),
                 _ => {}
             }
         }
         if seen.connection {
             remove_nominated(headers, is_protected_in_response);
-        }
-        if seen.transfer_encoding {
-            // Bodies are framed anew; the body knows its length.
-            headers.remove(TRANSFER_ENCODING);
         }
         for name in seen.others {
             headers.remove(name);
@@ -271,10 +266,9 @@ fn is_protected_in_response(name: &str) -> bool {
 fn response_fate(name: &str) -> Fate {
     match name {
         "connection" => Fate::Connection,
-        "transfer-encoding" => Fate::TransferEncoding,
-        "keep-alive" | "proxy-connection" | "te" | "trailer" | "upgrade" | "proxy-authenticate" => {
-            Fate::Drop
-        }
+        // Bodies are framed anew; the body knows its length.
+        "transfer-encoding" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "upgrade"
+        | "proxy-authenticate" => Fate::Drop,
         _ => Fate::Keep,
     }
 }

@@ -62,18 +62,18 @@ pub(super) fn parse(
     for line in &*read.headers {
         let name = HeaderName::from_bytes(line.name.as_bytes())
             .map_err(|_| "the name of a header is none")?;
-        let value = HeaderValue::from_maybe_shared(all.slice_ref(line.value))
-            .map_err(|_| "the value of a header is none")?;
-        if name == CONTENT_LENGTH {
-            if !fields.length(line.value)? {
-                continue;
-            }
-        } else if name == TRANSFER_ENCODING {
-            fields.coding(line.value)?;
-        } else if name == CONNECTION {
-            fields.connection(line.value);
+        // What is of this connection alone needn't be taken out later.
+        let is_kept = match name {
+            CONTENT_LENGTH => fields.length(line.value)?,
+            TRANSFER_ENCODING => fields.coding(line.value).map(|()| false)?,
+            CONNECTION => fields.connection(line.value),
+            _ => true,
+        };
+        if is_kept {
+            let value = HeaderValue::from_maybe_shared(all.slice_ref(line.value))
+                .map_err(|_| "the value of a header is none")?;
+            headers.append(name, value);
         }
-        headers.append(name, value);
     }
     let framing = fields.framing(status, is_1_1, to_head)?;
     // Somebody on the way may have gone by the length: what comes behind may be neither's (RFC 9112 §6.3).
@@ -128,11 +128,19 @@ impl Fields {
         Ok(())
     }
 
-    fn connection(&mut self, value: &[u8]) {
+    /// Gives whether it names anything besides the connection itself.
+    fn connection(&mut self, value: &[u8]) -> bool {
+        let mut names = false;
         for word in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
-            self.close |= word.eq_ignore_ascii_case(b"close");
-            self.keep_alive |= word.eq_ignore_ascii_case(b"keep-alive");
+            if word.eq_ignore_ascii_case(b"keep-alive") {
+                self.keep_alive = true;
+            } else if word.eq_ignore_ascii_case(b"close") {
+                self.close = true;
+            } else {
+                names = true;
+            }
         }
+        names
     }
 
     fn framing(

@@ -15,6 +15,7 @@ use tokio_rustls::server::TlsStream;
 use crate::front::frames::PREFACE;
 use crate::front::stream::Stream;
 use crate::guard::{Inlet, Reason};
+use crate::scratch;
 use crate::watch::{Phase, Watch};
 
 /// A client's connection, for hyper to read and write, and for the worker to watch.
@@ -249,7 +250,10 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut *self.wire.stream.borrow_mut()).poll_write_vectored(cx, bufs);
+        let mut stream = self.wire.stream.borrow_mut();
+        let mut stream = Pin::new(&mut *stream);
+        let polled = scratch::lend_joined(bufs, |bytes| stream.as_mut().poll_write(cx, bytes))
+            .unwrap_or_else(|| stream.poll_write_vectored(cx, bufs));
         self.wire.stuck.set(polled.is_pending());
         polled
     }

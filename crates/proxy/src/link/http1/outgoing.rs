@@ -11,6 +11,7 @@ use http_body::Body as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::body::{CutShort, RequestBody};
+use crate::scratch;
 
 /// A request as far as it is written.
 #[derive(Default)]
@@ -192,11 +193,15 @@ impl Outgoing {
         if self.deaf {
             return Poll::Ready(Ok(lead.len() + self.piece.len() + self.tail.len()));
         }
-        let stream = Pin::new(stream);
+        let mut stream = Pin::new(stream);
         if self.piece.is_empty() && self.tail.is_empty() {
             return stream.poll_write(cx, lead);
         }
         let slices = [IoSlice::new(lead), IoSlice::new(&self.piece), IoSlice::new(self.tail)];
+        let joined = scratch::lend_joined(&slices, |bytes| stream.as_mut().poll_write(cx, bytes));
+        if let Some(polled) = joined {
+            return polled;
+        }
         // The first may be empty, and who writes but one slice takes the first.
         let first =
             usize::from(lead.is_empty()) + usize::from(lead.is_empty() && self.piece.is_empty());

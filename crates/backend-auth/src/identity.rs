@@ -118,6 +118,11 @@ impl Mint {
         KeySet { keys: vec![self.public.clone()], issuer: self.issuer.clone() }
     }
 
+    /// The ids of those keys.
+    pub fn key_ids(&self) -> Vec<String> {
+        vec![self.public.kid.clone()]
+    }
+
     /// Signs an identity for a session.
     ///
     /// # Errors

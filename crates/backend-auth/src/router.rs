@@ -10,8 +10,8 @@ use service::Problem;
 use utoipa::OpenApi;
 
 use crate::handlers::{
-    Done, account, admin, guide, invites, login, logout, password, reauth, register, sessions,
-    success, token, verify,
+    Done, account, admin, guide, invites, login, logout, password, reauth, register, revocations,
+    sessions, success, token, verify,
 };
 use crate::{App, csrf, headers, openapi, pages};
 
@@ -54,6 +54,7 @@ pub fn build(app: &Arc<App>) -> Router {
     let quick = [
         ("/auth/verify", get(verify::verify)),
         ("/.well-known/jwks.json", get(verify::key_set)),
+        ("/internal/revocations", get(revocations::since)),
         ("/health", get(health)),
     ];
     both(Router::new(), quick).merge(guarded).with_state(app.clone())

@@ -112,6 +112,14 @@ impl Caller {
         Err(Problem::forbidden("not_your_peer", message))
     }
 
+    /// Whether the account's session isn't known to be over.
+    ///
+    /// # Errors
+    /// 401 when it is.
+    pub fn is_still_signed_in(&self, tracker: &Tracker) -> Result<(), Problem> {
+        self.account().map_or(Ok(()), |account| tracker.identity.check_session(account))
+    }
+
     /// Notes that an account was heard from; the first time, it becomes a known peer.
     async fn welcome(&self, tracker: &Tracker) -> Result<(), Problem> {
         let Some(account) = &self.account else { return Ok(()) };

@@ -30,7 +30,7 @@ use wire::DeviceId;
 use wire::event::{Event, ResetReason};
 
 pub use frame::{Cursor, Frame};
-pub use reader::{Signal, Subscription};
+pub use reader::{Place, Signal, Subscription};
 
 use crate::channels::MemberSet;
 use crate::peers::PeerKey;
@@ -214,25 +214,33 @@ impl Hub {
     /// # Errors
     /// [`Refused`] when a limit is reached.
     pub fn subscribe(&self, peer: &PeerKey, cursor: Option<&str>) -> Result<Subscription, Refused> {
-        Subscription::open(self, peer, None, cursor)
+        self.subscribe_at(peer, Place::default(), cursor)
     }
 
-    /// As [`Self::subscribe`], on one of the peer's devices: the stream gets the device's signals too.
+    /// As [`Self::subscribe`], on one of the peer's devices, whose signals the stream gets too, and in a session, with
+    /// which it ends.
     ///
     /// # Errors
     /// [`Refused`] when a limit is reached.
-    pub fn subscribe_device(
+    pub fn subscribe_at(
         &self,
         peer: &PeerKey,
-        device: Option<DeviceId>,
+        place: Place,
         cursor: Option<&str>,
     ) -> Result<Subscription, Refused> {
-        Subscription::open(self, peer, device, cursor)
+        Subscription::open(self, peer, place, cursor)
     }
 
     /// Ends a peer's streams, or those of one of its devices: they are no longer whose they were.
     pub fn end(&self, peer: &PeerKey, device: Option<DeviceId>) {
         self.shard_of(peer).end(peer, device);
+    }
+
+    /// Ends the streams of accounts whose session is `over`.
+    pub fn end_sessions(&self, over: impl Fn(&str) -> bool) {
+        for shard in &self.0.shards {
+            shard.end_sessions(&over);
+        }
     }
 
     /// The cursor of the newest event.

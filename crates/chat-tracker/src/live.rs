@@ -14,7 +14,7 @@ use wire::{DeviceId, PeerId};
 use crate::caller::Caller;
 use crate::calls::device_not_registered;
 use crate::channels::MemberSet;
-use crate::hub::{Audience, Refused, Subscription};
+use crate::hub::{Audience, Place, Refused, Subscription};
 use crate::presence::Directory;
 use crate::store::SawDevice;
 use crate::tracker::Tracker;
@@ -62,17 +62,20 @@ impl Stream {
         // A browser that reconnects sends the newest id, in front of the URL's old one.
         let last_event_id = headers.get("last-event-id").and_then(|id| id.to_str().ok());
         let cursor = last_event_id.or(listen.cursor.as_deref()).filter(|text| !text.is_empty());
-        let events = tracker.hub.subscribe_device(&peer, listen.device, cursor).map_err(refused)?;
-        // A device that was removed, or a peer that got another owner, meanwhile: what ended the streams
-        // that were there has not seen this one.
+        let session = caller.account().map(|account| account.sid.clone());
+        let place = Place { device: listen.device, session };
+        let events = tracker.hub.subscribe_at(&peer, place, cursor).map_err(refused)?;
+        // A device that was removed, a peer that got another owner, a session that ended meanwhile: what ended the
+        // streams that were there has not seen this one.
         caller.may_act_as(tracker, listen.peer_id.as_ref())?;
         check_device()?;
+        caller.is_still_signed_in(tracker)?;
         let now = Instant::now();
         tracker.presence.stream_opened(&peer, listen.device, now);
         if let Some(device) = listen.device {
             tracker.store.offer(SawDevice { device });
         }
-        // An account's session may be revoked meanwhile: the stream comes back through the front door.
+        // Should backend-auth not be there to tell that the session is over, it comes out at the front door.
         let lifetime = tracker.hub.limits().lifetime;
         let ends = (caller.account().is_some() && !lifetime.is_zero()).then(|| now + lifetime);
         Ok(Self { events, presence: tracker.presence.clone(), ends })

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args as Flags, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
-use service::args::{AdminArgs, LogArgs};
+use service::args::{self, AdminArgs, LogArgs};
 use service::http::HttpLimits;
 use wire::limits;
 
@@ -76,6 +76,9 @@ pub struct TrackerArgs {
     /// Where backend-auth answers: for the keys that verify identities, and for POST /login.
     #[arg(long, env = "AUTH_URL", default_value = "http://127.0.0.1:9000", value_name = "URL")]
     pub auth_url: BaseUrl,
+    /// How often backend-auth is asked which sessions ended: their live streams end with them, and their tokens.
+    #[arg(long, env = "REVOCATIONS_EVERY", default_value = "10s", value_name = "TIME", value_parser = args::duration)]
+    pub revocations_every: Duration,
     /// Limits of calls and of storage.
     #[command(flatten)]
     pub limits: LimitArgs,

@@ -76,7 +76,7 @@ impl hyper::body::Body for Events {
             Signal::Events => together(&mut this.stream.events),
             Signal::Heartbeat if this.stream.is_over(Instant::now()) => None,
             Signal::Heartbeat => Some(Bytes::from_static(HEARTBEAT)),
-            Signal::SlowReader | Signal::Revoked | Signal::Closing => None,
+            Signal::SlowReader | Signal::Revoked | Signal::SignedOut | Signal::Closing => None,
         };
         Poll::Ready(data.map(|data| Ok(Frame::data(data))))
     }

@@ -16,7 +16,7 @@ use crate::channels::Channels;
 use crate::devices::Devices;
 use crate::hub::Hub;
 use crate::ice::Servers;
-use crate::identity::Identity;
+use crate::identity::{Identity, revocations};
 use crate::live;
 use crate::metrics::{Levels, Metrics};
 use crate::peers::{PeerKey, Peers};
@@ -56,6 +56,7 @@ pub struct Parts {
     pub ice: Servers,
     /// The numbers.
     pub metrics: Metrics,
+    pub(crate) revocations_every: Duration,
     pub(crate) rates: Rates<PeerKey>,
     pub(crate) signal_rates: Rates<PeerKey>,
     pub(crate) store: Store,
@@ -115,6 +116,7 @@ impl Tracker {
             limits: Limits::new(&args.limits, &args.links),
             ice: ice.with_stun_port(stun_port),
             metrics,
+            revocations_every: args.revocations_every,
             rates: Rates::new(args.limits.rate, args.limits.rate_burst),
             signal_rates: Rates::new(args.links.signal_rate, args.links.signal_burst),
             store,
@@ -193,11 +195,18 @@ pub async fn run(
     shutdown: Shutdown,
 ) {
     let keys = tokio::spawn(tracker.identity.clone().refresh_until(shutdown.clone()));
+    let every = tracker.revocations_every;
+    let sessions = tokio::spawn(revocations::follow(
+        tracker.identity.clone(),
+        tracker.hub.clone(),
+        every,
+        shutdown.clone(),
+    ));
     let expiry = tokio::spawn(tracker.clone().expire_until(shutdown.clone()));
     let streams = tokio::spawn(live::run(tracker.clone(), shutdown.clone()));
     let stun = background.stun.map(|stun| tokio::spawn(stun.run(shutdown.clone())));
     service::http::serve(listener, router(tracker), limits, shutdown).await;
-    for task in [keys, expiry, streams].into_iter().chain(stun) {
+    for task in [keys, sessions, expiry, streams].into_iter().chain(stun) {
         if let Err(error) = task.await {
             tracing::warn!(%error, "a background task ended badly");
         }

@@ -193,6 +193,10 @@ impl Session {
                     "this device or peer is no longer yours",
                 ));
             }
+            Signal::SignedOut => {
+                // Where it was only renewed, the client comes back; otherwise it hears 401.
+                return Err(End::Close(close_code::RESTART, "this session is over"));
+            }
             Signal::Closing => {
                 return Err(End::Close(close_code::AWAY, "the tracker is restarting"));
             }

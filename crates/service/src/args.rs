@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
 
@@ -44,6 +45,26 @@ pub fn socket_addr(ip: IpAddr, port: u16) -> SocketAddr {
     SocketAddr::new(ip, port)
 }
 
+/// `90s`, `15m`, `24h`, `7d`, `250ms`, or plain seconds.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let count: u64 = digits
+        .parse()
+        .map_err(|_| format!("{text:?} is not a duration: use e.g. 90s, 15m, 24h or 7d"))?;
+    let scale = match &text[digits.len()..] {
+        "ms" => return Ok(Duration::from_millis(count)),
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        unit => return Err(format!("unknown unit {unit:?}: use ms, s, m, h or d")),
+    };
+    count.checked_mul(scale).map(Duration::from_secs).ok_or_else(|| format!("{text} is too long"))
+}
+
 /// Parses the command line, or ends the program: code 0 after `--help` and `--version`,
 /// [`USAGE`] and one line on standard error after a mistake.
 pub fn parse<A: Parser>() -> A {
@@ -84,6 +105,14 @@ mod tests {
         log: LogArgs,
         #[arg(long)]
         port: Option<u16>,
+    }
+
+    #[test]
+    fn durations_have_units_and_refuse_nonsense() {
+        assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
+        assert!(duration("soon").is_err() && duration("3w").is_err() && duration("").is_err());
     }
 
     #[test]

@@ -49,6 +49,21 @@ pub struct Claims {
     pub jti: String,
 }
 
+/// Answer to `GET /internal/revocations`, which the tracker asks every few seconds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Revocations {
+    /// `since` of the next question.
+    pub cursor: String,
+    /// What ended since the last question isn't known any more: every session may have.
+    pub reset: bool,
+    /// The public ids of the sessions that ended since, oldest first.
+    pub sids: Vec<String>,
+    /// There are more: ask again at once.
+    pub more: bool,
+    /// The ids of the keys that verify now; others are not to be trusted any longer.
+    pub keys: Vec<String>,
+}
+
 /// A JSON Web Key Set (RFC 7517 §5) as backend-auth serves it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct KeySet {

@@ -10,6 +10,7 @@ pub mod logout;
 pub mod password;
 pub mod reauth;
 pub mod register;
+pub mod revocations;
 pub mod sessions;
 pub mod token;
 pub mod verify;

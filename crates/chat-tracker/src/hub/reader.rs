@@ -13,12 +13,23 @@ use super::log::Entry;
 use super::{Hub, Limits, Refused};
 use crate::peers::PeerKey;
 
+/// Where a stream ends up.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    /// The device whose signals it gets.
+    pub device: Option<DeviceId>,
+    /// The public id of the account's session: the stream ends with it.
+    pub session: Option<Arc<str>>,
+}
+
 /// What a shard knows of a stream.
 pub(super) struct Reader {
     /// Spreads heartbeats over time.
     pub(super) id: usize,
     /// The device whose signals it gets.
     pub(super) device: Option<DeviceId>,
+    /// The session of its account; a guest has none.
+    pub(super) session: Option<Arc<str>>,
     queue: Mutex<Queue>,
 }
 
@@ -48,8 +59,9 @@ pub(super) enum Pushed {
 }
 
 impl Reader {
-    pub(super) fn new(id: usize, device: Option<DeviceId>, last: u64) -> Self {
-        Self { id, device, queue: Mutex::new(Queue { last, ..Queue::default() }) }
+    pub(super) fn new(id: usize, place: Place, last: u64) -> Self {
+        let Place { device, session } = place;
+        Self { id, device, session, queue: Mutex::new(Queue { last, ..Queue::default() }) }
     }
 
     /// Adds an event of the log.
@@ -125,6 +137,8 @@ pub enum Signal {
     SlowReader,
     /// End: the device was removed, or the peer is another's now.
     Revoked,
+    /// End: the session of the account is over.
+    SignedOut,
     /// End: the tracker goes down.
     Closing,
 }
@@ -156,7 +170,7 @@ impl Subscription {
     pub(super) fn open(
         hub: &Hub,
         peer: &PeerKey,
-        device: Option<DeviceId>,
+        place: Place,
         cursor: Option<&str>,
     ) -> Result<Self, Refused> {
         let inner = &*hub.0;
@@ -174,7 +188,7 @@ impl Subscription {
         let id = inner.next_reader.fetch_add(1, Ordering::Relaxed);
         let shard = hub.shard_of(peer);
         let seen = known.map_or(0, |cursor| cursor.offset);
-        let joined = shard.join(inner, peer, |place| Reader::new(id, device, seen.max(place)));
+        let joined = shard.join(inner, peer, |at| Reader::new(id, place, seen.max(at)));
         let (reader, place) = joined.inspect_err(|_| {
             inner.streams.fetch_sub(1, Ordering::AcqRel);
         })?;

@@ -170,6 +170,16 @@ impl Shard {
             .for_each(Waker::wake);
     }
 
+    /// Ends the streams of accounts whose session is `over`.
+    pub(super) fn end_sessions(&self, over: impl Fn(&str) -> bool) {
+        let state = self.state();
+        let readers = state.peers.values().flatten();
+        readers
+            .filter(|reader| reader.session.as_deref().is_some_and(&over))
+            .filter_map(|reader| reader.end(Signal::SignedOut))
+            .for_each(Waker::wake);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -47,6 +47,14 @@ fn cursor(event: &serde_json::Value) -> &str {
     event["cursor"].as_str().unwrap()
 }
 
+fn on(device: DeviceId) -> Place {
+    Place { device: Some(device), ..Place::default() }
+}
+
+fn in_session(session: &str) -> Place {
+    Place { session: Some(session.into()), ..Place::default() }
+}
+
 #[test]
 fn a_fresh_stream_starts_with_hello_and_tells_only_what_follows() {
     let hub = hub(Limits::default());
@@ -383,11 +391,11 @@ fn sessions(events: &[serde_json::Value]) -> Vec<u64> {
 #[test]
 fn a_signal_reaches_all_streams_of_its_device_in_order_and_no_others() {
     let hub = hub(Limits::default());
-    let mut tabs = [1, 2].map(|_| hub.subscribe_device(&peer(1), Some(device(1)), None).unwrap());
+    let mut tabs = [1, 2].map(|_| hub.subscribe_at(&peer(1), on(device(1)), None).unwrap());
     let mut others = [
-        hub.subscribe_device(&peer(1), Some(device(2)), None).unwrap(),
+        hub.subscribe_at(&peer(1), on(device(2)), None).unwrap(),
         hub.subscribe(&peer(1), None).unwrap(),
-        hub.subscribe_device(&peer(2), Some(device(1)), None).unwrap(),
+        hub.subscribe_at(&peer(2), on(device(1)), None).unwrap(),
     ];
     for session in 1..=5 {
         assert!(hub.signal(&peer(1), device(1), &call(session)));
@@ -406,7 +414,7 @@ fn a_signal_reaches_all_streams_of_its_device_in_order_and_no_others() {
 #[test]
 fn a_signal_has_no_cursor_moves_none_and_is_not_replayed() {
     let hub = hub(Limits::default());
-    let mut stream = hub.subscribe_device(&peer(1), Some(device(1)), None).unwrap();
+    let mut stream = hub.subscribe_at(&peer(1), on(device(1)), None).unwrap();
     let start = cursor(&drain(&mut stream).0[0]).to_owned();
     hub.publish(Audience::peer(peer(1)), &read(1));
     hub.signal(&peer(1), device(1), &call(1));
@@ -416,7 +424,7 @@ fn a_signal_has_no_cursor_moves_none_and_is_not_replayed() {
     assert!(events[1].get("cursor").is_none());
     assert_eq!(hub.counts().published, 2, "the log has not seen it");
     for from in [start.as_str(), cursor(&events[0])] {
-        let resumed = hub.subscribe_device(&peer(1), Some(device(1)), Some(from));
+        let resumed = hub.subscribe_at(&peer(1), on(device(1)), Some(from));
         assert_eq!(sessions(&drain(&mut resumed.unwrap()).0), [] as [u64; 0]);
     }
 }
@@ -424,7 +432,7 @@ fn a_signal_has_no_cursor_moves_none_and_is_not_replayed() {
 #[test]
 fn signals_that_nobody_takes_cut_the_reader_off_like_other_events() {
     let hub = hub(Limits { queue_events: 3, ..Limits::default() });
-    let mut stream = hub.subscribe_device(&peer(1), Some(device(1)), None).unwrap();
+    let mut stream = hub.subscribe_at(&peer(1), on(device(1)), None).unwrap();
     assert_eq!(types(&drain(&mut stream).0), ["hello"]);
     let reached = (1..=5).filter(|&session| hub.signal(&peer(1), device(1), &call(session)));
     assert_eq!(reached.count(), 3);
@@ -436,8 +444,8 @@ fn signals_that_nobody_takes_cut_the_reader_off_like_other_events() {
 #[test]
 fn a_removed_device_loses_its_streams_and_a_peer_with_a_new_owner_all() {
     let hub = hub(Limits::default());
-    let mut removed = hub.subscribe_device(&peer(1), Some(device(1)), None).unwrap();
-    let mut other = hub.subscribe_device(&peer(1), Some(device(2)), None).unwrap();
+    let mut removed = hub.subscribe_at(&peer(1), on(device(1)), None).unwrap();
+    let mut other = hub.subscribe_at(&peer(1), on(device(2)), None).unwrap();
     let mut plain = hub.subscribe(&peer(1), None).unwrap();
     let mut foreign = hub.subscribe(&peer(2), None).unwrap();
     hub.end(&peer(1), Some(device(1)));
@@ -448,4 +456,18 @@ fn a_removed_device_loses_its_streams_and_a_peer_with_a_new_owner_all() {
     assert_eq!(drain(&mut other).1, Poll::Ready(Signal::Revoked));
     assert_eq!(drain(&mut plain).1, Poll::Ready(Signal::Revoked));
     assert_eq!(drain(&mut foreign).1, Poll::Pending);
+}
+
+#[test]
+fn the_streams_of_a_session_end_with_it_and_no_others() {
+    let hub = hub(Limits::default());
+    let mut first = hub.subscribe_at(&peer(1), in_session("s-1"), None).unwrap();
+    let mut second = hub.subscribe_at(&peer(1), in_session("s-2"), None).unwrap();
+    let mut guest = hub.subscribe(&peer(2), None).unwrap();
+    hub.end_sessions(|session| session == "s-1");
+    assert_eq!(drain(&mut first).1, Poll::Ready(Signal::SignedOut));
+    assert_eq!(drain(&mut second).1, Poll::Pending);
+    hub.end_sessions(|_| true);
+    assert_eq!(drain(&mut second).1, Poll::Ready(Signal::SignedOut));
+    assert_eq!(drain(&mut guest).1, Poll::Pending, "guests have none");
 }

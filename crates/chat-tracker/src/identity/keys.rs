@@ -30,6 +30,8 @@ pub(super) enum Rejected {
     Invalid,
     #[error("the token has expired: get a new one")]
     Expired,
+    #[error("the session that this token belongs to is over: sign in again")]
+    SessionOver,
     #[error("the token is not valid yet, or lives longer than any token may")]
     BadTimes,
 }
@@ -54,6 +56,11 @@ impl KeyRing {
             })
             .collect();
         Self { keys, checks }
+    }
+
+    /// Whether these are its keys, all of them and no others.
+    pub(super) fn has_exactly(&self, kids: &[String]) -> bool {
+        kids.len() == self.keys.len() && kids.iter().all(|kid| self.keys.contains_key(kid))
     }
 
     /// Whether it can verify anything.

@@ -4,11 +4,14 @@
 //! 2. The token is a JWT that backend-auth signed; the keys come from its key set, asked for every
 //!    few minutes, when a token names an unknown key (at most once in 30 s), and kept on disk.
 //! 3. A verified token is remembered until it ends, so that the signature is checked once.
-//! 4. Without a token the caller is a guest, where the mode allows guests. A wrong token is never taken for
+//! 4. A session that ended takes its tokens and live streams along: backend-auth is asked every few seconds which ones
+//!    did ([`revocations`]).
+//! 5. Without a token the caller is a guest, where the mode allows guests. A wrong token is never taken for
 //!    a guest's.
 
 mod keys;
 mod remembered;
+pub mod revocations;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -27,6 +30,7 @@ use crate::http_client::BaseUrl;
 use crate::settings::AuthMode;
 use keys::{KeyRing, Rejected, key_id};
 use remembered::Remembered;
+use revocations::Revoked;
 use source::Source;
 
 /// A verified account.
@@ -38,6 +42,8 @@ pub struct Account {
     pub name: PeerId,
     /// `admin`, `member`, `bot`.
     pub roles: Vec<String>,
+    /// The public id of the session that it comes with.
+    pub sid: Arc<str>,
 }
 
 /// Tells who calls. Cheap to clone.
@@ -50,6 +56,7 @@ struct Inner {
     // Std locks: held for a clone or a map operation, never over an await.
     ring: RwLock<Option<Arc<KeyRing>>>,
     remembered: Remembered,
+    revoked: Revoked,
     /// When an unknown key last led to a question. Held during the question: others wait for its answer.
     asked: tokio::sync::Mutex<Option<Instant>>,
 }
@@ -64,6 +71,7 @@ impl Identity {
             source,
             ring: RwLock::new(None),
             remembered: Remembered::default(),
+            revoked: Revoked::default(),
             asked: tokio::sync::Mutex::new(None),
         }));
         if let Some(set) = kept {
@@ -145,7 +153,20 @@ impl Identity {
                 account
             }
         };
+        self.check_session(&account)?;
         Ok(Some(account))
+    }
+
+    /// Whether an account's session isn't known to be over.
+    ///
+    /// # Errors
+    /// 401 when it is.
+    pub fn check_session(&self, account: &Account) -> Result<(), Problem> {
+        if self.0.revoked.contains(&account.sid) {
+            Err(refused(Rejected::SessionOver))
+        } else {
+            Ok(())
+        }
     }
 
     async fn verify(&self, token: &str) -> Result<Arc<Account>, Problem> {
@@ -242,7 +263,7 @@ fn account(claims: Claims) -> Result<Account, Rejected> {
     if claims.sub.is_empty() {
         return Err(Rejected::Invalid);
     }
-    Ok(Account { sub: claims.sub.into(), name, roles: claims.roles })
+    Ok(Account { sub: claims.sub.into(), name, roles: claims.roles, sid: claims.sid.into() })
 }
 
 /// The token of `Authorization: Bearer` (RFC 6750 §2.1).

@@ -1,9 +1,11 @@
 //! A running tracker, peers that call it, and a stand-in for backend-auth.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::extract::Query;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
@@ -231,6 +233,7 @@ pub(crate) struct FakeAuth {
     pub(crate) addr: SocketAddr,
     pub(crate) asked: Arc<AtomicUsize>,
     keys: Arc<std::sync::Mutex<Vec<u8>>>,
+    revoked: Arc<std::sync::Mutex<Revoked>>,
     server: JoinHandle<()>,
 }
 
@@ -239,6 +242,9 @@ impl Drop for FakeAuth {
         self.server.abort();
     }
 }
+
+/// The sessions that ended, under the name of a time that one may ask about; before the first, it doesn't tell.
+type Revoked = Option<(String, Vec<String>)>;
 
 /// A stand-in with one key.
 pub(crate) async fn auth() -> FakeAuth {
@@ -256,12 +262,27 @@ pub(crate) async fn auth_on(listener: TcpListener) -> FakeAuth {
         let keys: Vec<Value> = told.lock().unwrap().iter().map(|&key| jwk(key)).collect();
         Json(json!({ "keys": keys, "issuer": "hybrid-chat" }))
     };
+    let revoked = Arc::new(std::sync::Mutex::new(Revoked::None));
+    let (ended, named) = (revoked.clone(), keys.clone());
+    let revocations = move |Query(asked): Query<HashMap<String, String>>| async move {
+        let Some((time, sids)) = ended.lock().unwrap().clone() else {
+            return Err(StatusCode::NOT_FOUND);
+        };
+        let from = asked.get("since").map(|since| since.strip_prefix(&format!("{time}:")));
+        let from = from.map(|count| count.map(|count| count.parse::<usize>().unwrap()));
+        let keys: Vec<String> = named.lock().unwrap().iter().map(|key| format!("k{key}")).collect();
+        Ok(Json(json!({
+            "cursor": format!("{time}:{}", sids.len()), "reset": from == Some(None), "more": false, "keys": keys,
+            "sids": sids[from.flatten().unwrap_or(0)..],
+        })))
+    };
     let router = Router::new()
         .route("/.well-known/jwks.json", get(jwks))
+        .route("/internal/revocations", get(revocations))
         .route("/login", post(fake_login))
         .route("/token", post(fake_token));
     let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    FakeAuth { addr, asked, keys, server }
+    FakeAuth { addr, asked, keys, revoked, server }
 }
 
 async fn fake_login(
@@ -302,6 +323,20 @@ impl FakeAuth {
     /// The numbers of the keys that it tells from now on.
     pub(crate) fn tells(&self, keys: &[u8]) {
         *self.keys.lock().unwrap() = keys.to_vec();
+    }
+
+    /// Tells that a session ended.
+    #[allow(dead_code, reason = "the tests of live streams do it")]
+    pub(crate) fn ends(&self, sid: &str) {
+        let mut revoked = self.revoked.lock().unwrap();
+        let (_, sids) = revoked.get_or_insert_with(|| ("then".to_owned(), Vec::new()));
+        sids.push(sid.to_owned());
+    }
+
+    /// Tells of sessions from now on, and nothing of those before.
+    #[allow(dead_code, reason = "the tests of live streams do it")]
+    pub(crate) fn begins_anew(&self, time: &str) {
+        *self.revoked.lock().unwrap() = Some((time.to_owned(), Vec::new()));
     }
 
     pub(crate) fn times_asked(&self) -> usize {

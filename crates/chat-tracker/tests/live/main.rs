@@ -8,6 +8,7 @@ mod devices;
 mod keyed;
 mod presence;
 mod resume;
+mod revocations;
 mod signals;
 mod sse;
 mod streams;

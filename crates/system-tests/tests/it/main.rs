@@ -25,5 +25,6 @@ mod load;
 mod processes;
 mod reader;
 mod readme;
+mod revocation;
 mod sessions;
 mod upstreams;

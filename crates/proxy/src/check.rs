@@ -62,7 +62,7 @@ mod tests {
         let text = include_str!("../../../proxy.conf");
         let report = report("proxy.conf", &Config::parse(text, "proxy.conf"));
         assert!(report.ok);
-        let counts = "proxy.conf: ok: 1 host, 10 routes, 2 upstreams; listens on ";
+        let counts = "proxy.conf: ok: 1 host, 11 routes, 2 upstreams; listens on ";
         assert!(report.text.starts_with(counts), "{}", report.text);
         assert!(report.text.ends_with("sessions are checked by backend-auth\n"), "{}", report.text);
     }

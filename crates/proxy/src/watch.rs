@@ -100,6 +100,11 @@ impl Watch {
         self.due.set(NEVER);
     }
 
+    /// When the current wait is over, on the clock of [`now_ms`].
+    pub(crate) fn due(&self) -> u64 {
+        self.due.get()
+    }
+
     /// Whether the current wait took too long.
     pub(crate) fn expired(&self) -> bool {
         now_ms() >= self.due.get()

@@ -34,12 +34,14 @@ use crate::watch::{Drain, TICK, Watches, millis};
 mod arrivals;
 mod h1;
 mod h2;
+mod lot;
 mod orders;
 mod places;
 mod wire;
 
 use arrivals::{TOO_MANY, dismiss};
 use h1::linger;
+use lot::Lot;
 use orders::Accepting;
 pub(crate) use orders::Order;
 use places::{Place, Places};
@@ -57,6 +59,8 @@ pub(crate) struct Worker {
     pub(crate) ids: RequestIds,
     watches: Watches,
     places: Places,
+    /// Where idle connections wait; none if the system has no means left for it.
+    lot: Option<Lot>,
     limits: Cell<Limits>,
     /// Somebody without the right was told off, in the log; once is enough.
     told_off: Cell<bool>,
@@ -104,6 +108,9 @@ impl Worker {
             ids: RequestIds::new(),
             watches: Watches::new(),
             places: Places::default(),
+            lot: Lot::open()
+                .inspect_err(|error| tracing::warn!(%error, "idle connections can't be parked"))
+                .ok(),
             limits: Cell::new(Limits::share(server)),
             told_off: Cell::new(false),
             patient: Cell::new(false),
@@ -124,6 +131,7 @@ impl Worker {
         stop: Shutdown,
     ) {
         let housekeeping = tokio::task::spawn_local(self.clone().keep_house());
+        let waiting = tokio::task::spawn_local(self.clone().watch_lot());
         let mut accepting = Accepting::default();
         self.listen(opened, &mut accepting, &stop);
         loop {
@@ -146,6 +154,7 @@ impl Worker {
             self.drain(limit).await;
         }
         housekeeping.abort();
+        waiting.abort();
         self.books.log.flush();
     }
 
@@ -192,7 +201,7 @@ impl Worker {
         }
     }
 
-    /// Serves one connection to its end.
+    /// Serves one connection to its end, or until it is parked.
     async fn attend(
         self: Rc<Self>,
         stream: Stream,
@@ -212,14 +221,17 @@ impl Worker {
             secure: secure.map(Rc::new),
             tunnel: RefCell::new(None),
         });
-        if stream.speaks_http2() {
+        let idle = if stream.speaks_http2() {
             Box::pin(self.clone().serve_http2(stream, Bytes::new(), &visit)).await;
+            None
         } else {
-            self.serve(stream, &visit).await;
-        }
+            self.serve(stream, &visit).await
+        };
         self.watches.close(&watch);
-        drop((guest, place));
         self.books.stats.connections.sub(1);
+        if let Some(stream) = idle {
+            self.park(stream, peer, (guest, place), visit.door.clone(), watch.due());
+        }
     }
 
     async fn keep_house(self: Rc<Self>) {
@@ -234,6 +246,7 @@ impl Worker {
             // A fifth of a second.
             if ticks.is_multiple_of(4) {
                 self.books.log.flush();
+                self.sweep_lot();
             }
             if ticks.is_multiple_of(10) {
                 self.site().sweep();
@@ -254,6 +267,7 @@ impl Worker {
         let deadline = Instant::now() + limit;
         let live = (Instant::now() + LIVE_GRACE).min(deadline);
         self.watches.set_drain(Drain::Requests);
+        self.clear_lot();
         while self.places.taken() > 0 && Instant::now() < deadline {
             if self.watches.drain() == Drain::Requests && Instant::now() >= live {
                 self.watches.set_drain(Drain::Live);

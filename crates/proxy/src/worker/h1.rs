@@ -1,8 +1,8 @@
 //! A client's connection that speaks HTTP/1.
 //!
-//! hyper's parser, its buffers and what it knows of a connection are a good twenty KiB. A connection that is
-//! idle has none of it: after a second of silence they are [parked](Turn::Park), and the next byte makes them
-//! anew. What remains is the socket and its deadline.
+//! hyper's parser, its buffers and what it knows of a connection are a good ten KiB. A connection that is
+//! idle has none of it: after a second of silence it is [parked](Turn::Park), and the next byte makes all of
+//! it anew. What remains is the socket and its deadline ([`super::lot`]), and with TLS what that remembers.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -15,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::Worker;
 use super::wire::{Socket, Wire, join};
@@ -42,14 +43,19 @@ enum Turn {
 }
 
 impl Worker {
-    /// Serves the requests of a connection to its end, and the tunnel that one may become.
-    pub(super) async fn serve(self: &Rc<Self>, stream: Stream, visit: &Rc<Visit>) {
+    /// Serves the requests of a connection, and the tunnel that one may become, to its end; or until it can
+    /// be parked, then that is what comes back.
+    pub(super) async fn serve(
+        self: &Rc<Self>,
+        stream: Stream,
+        visit: &Rc<Visit>,
+    ) -> Option<TcpStream> {
         let watch = &visit.watch;
         let wire = Wire::new(stream);
         let turn = loop {
             // Boxed, and gone while the connection is parked.
             let turn = Box::pin(self.requests(&wire, visit)).await;
-            if !matches!(turn, Turn::Park) {
+            if !matches!(turn, Turn::Park) || (self.lot.is_some() && wire.is_plain()) {
                 break turn;
             }
             self.books.stats.parked.add(1);
@@ -62,13 +68,19 @@ impl Worker {
                 Drain::Requests | Drain::Live => break Turn::Ended(Bytes::new()),
             }
         };
-        let Some(wire) = Rc::into_inner(wire) else { return };
+        let wire = Rc::into_inner(wire)?;
         if wire.speaks_http2() {
             let (stream, early) = wire.into_parts();
-            return Box::pin(self.clone().serve_http2(stream, early, visit)).await;
+            Box::pin(self.clone().serve_http2(stream, early, visit)).await;
+            return None;
         }
         match turn {
-            Turn::Park | Turn::Gone => {}
+            Turn::Gone => {}
+            Turn::Park => {
+                if let (Stream::Plain(stream), _) = wire.into_parts() {
+                    return Some(stream);
+                }
+            }
             Turn::Ended(early) => {
                 let (stream, held) = wire.into_parts();
                 let early = join(early, held);
@@ -86,6 +98,7 @@ impl Worker {
                 Box::pin(linger(wire.stream.into_inner())).await;
             }
         }
+        None
     }
 
     async fn requests(&self, wire: &Rc<Wire>, visit: &Rc<Visit>) -> Turn {

@@ -73,6 +73,11 @@ impl Wire {
             && self.peeked.borrow().is_empty()
     }
 
+    /// Whether there is nothing between it and the socket.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(*self.stream.borrow(), Stream::Plain(_))
+    }
+
     /// Whether something has come, if only the end.
     pub(super) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.stream.borrow().socket().poll_read_ready(cx).map(drop)

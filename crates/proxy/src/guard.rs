@@ -11,7 +11,7 @@
 //!   the body. It copies nothing but a line that comes in pieces.
 //! - The parser gets one message at a time: [`Guard::pass`] stops at the end of each. So whatever comes
 //!   behind an upgrade is left alone, and a request is refused after those before it were answered.
-//! - What is refused ends in a byte that no head may have, so that the parser answers 400 by itself, or in
+//! - What is refused ends in a byte that no head may have, so that the parser gives up on it, or in
 //!   the end of the input in the middle of a body. After that nothing passes any more.
 //! - Guard and parser must agree where each message ends. Each request that is served is
 //!   [claimed](Guard::claim): if the parser ever saw one that the guard didn't, the connection ends.
@@ -20,7 +20,7 @@ mod head;
 mod inlet;
 
 use head::{Framing, Head};
-pub(crate) use inlet::Inlet;
+pub use inlet::Inlet;
 
 use crate::chunks::{Chunks, Part};
 
@@ -48,6 +48,22 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// What the caller is told.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::TwoFramings => "a request has Content-Length or Transfer-Encoding, never both",
+            Self::BadLength => "Content-Length is one number",
+            Self::BadCoding => "the last transfer coding of a request is chunked",
+            Self::LongFraming => "Content-Length or Transfer-Encoding is too long",
+            Self::BareLf => "lines end in CR and LF",
+            Self::Folded => "a header line can't go on in the next line",
+            Self::Fragment => "a request target has no #",
+            Self::BadChunk => "the chunks of the body are malformed",
+            Self::OutOfStep => "it is unclear where a request begins",
+        }
+    }
+
     /// The class in the log line and on the counters.
     #[must_use]
     pub fn class(self) -> &'static str {
@@ -152,6 +168,12 @@ impl Guard {
             }
         }
         at
+    }
+
+    /// Whether a head comes next, or the rest of one.
+    #[must_use]
+    pub fn is_in_head(&self) -> bool {
+        matches!(self.state, State::Head(_))
     }
 
     /// Whether the request that the parser made is the one whose head passed here.

@@ -37,6 +37,7 @@ mod h2;
 mod lot;
 mod orders;
 mod places;
+mod refusal;
 mod wire;
 
 use arrivals::{TOO_MANY, dismiss};

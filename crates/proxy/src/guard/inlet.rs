@@ -7,7 +7,7 @@ use super::{Guard, Reason};
 
 /// Lets bytes in, one message at a time.
 #[derive(Debug, Default)]
-pub(crate) struct Inlet {
+pub struct Inlet {
     guard: Guard,
     /// What was read behind the end of a message: never more than one read of the socket.
     held: Bytes,
@@ -15,18 +15,26 @@ pub(crate) struct Inlet {
 
 impl Inlet {
     /// Whether there is something to [`refill`](Self::refill) from, so that the socket is not to be read.
-    pub(crate) fn has_more(&self) -> bool {
+    #[must_use]
+    pub fn has_more(&self) -> bool {
         !self.held.is_empty() || self.guard.refused().is_some()
     }
 
     /// Whether bytes of the next message are here.
-    pub(crate) fn holds(&self) -> bool {
+    #[must_use]
+    pub fn holds(&self) -> bool {
         !self.held.is_empty()
+    }
+
+    /// See [`Guard::is_in_head`].
+    #[must_use]
+    pub fn is_in_head(&self) -> bool {
+        self.guard.is_in_head()
     }
 
     /// Looks at what was just read into `buf` behind its first `before` bytes, and takes back what has to
     /// wait.
-    pub(crate) fn admit(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
+    pub fn admit(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
         let read = &buf.filled()[before..];
         let passed = self.guard.pass(read);
         if passed < read.len() {
@@ -39,7 +47,7 @@ impl Inlet {
     }
 
     /// Gives what was held back, up to the end of the next message. Without a byte it is the end.
-    pub(crate) fn refill(&mut self, buf: &mut ReadBuf<'_>) {
+    pub fn refill(&mut self, buf: &mut ReadBuf<'_>) {
         let most = self.held.len().min(buf.remaining());
         let passed = self.guard.pass(&self.held[..most]);
         buf.put_slice(&self.held[..passed]);
@@ -55,12 +63,13 @@ impl Inlet {
     }
 
     /// See [`Guard::claim`].
-    pub(crate) fn claim(&mut self) -> bool {
+    pub fn claim(&mut self) -> bool {
         self.guard.claim()
     }
 
     /// See [`Guard::refused`].
-    pub(crate) fn refused(&self) -> Option<Reason> {
+    #[must_use]
+    pub fn refused(&self) -> Option<Reason> {
         self.guard.refused()
     }
 

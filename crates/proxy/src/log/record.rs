@@ -15,6 +15,7 @@ use crate::pool::Endpoint;
 use crate::route::Route;
 use crate::site::{RouteBook, Site};
 use crate::stats::Stats;
+use crate::target::Refused;
 use crate::trace::export::Span;
 use crate::trace::{self, Context};
 use crate::upstream::Upstream;
@@ -99,20 +100,20 @@ impl Record {
         })
     }
 
-    /// A request that was no HTTP, with its status and class: counted and logged, then gone.
+    /// Of what was no request, and what it is answered.
     pub(crate) fn malformed(
         books: &Rc<Books>,
         watch: &Rc<Watch>,
         client: &HeaderValue,
         id: HeaderValue,
-        (status, class): (u16, &'static str),
-    ) {
+        fault: &Refused,
+    ) -> Box<Self> {
         let none = (&Method::default(), &Uri::default(), None);
         let mut record = Self::new(books, watch, client, id, none);
         record.asked = None;
-        record.answered(status, None);
-        record.fail(class);
-        record.complete();
+        record.answered(fault.status.as_u16(), None);
+        record.fail(fault.class);
+        record
     }
 
     /// Remembers which program asked, if the log tells.

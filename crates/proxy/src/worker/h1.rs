@@ -17,12 +17,12 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::Worker;
 use super::wire::{Socket, Wire, join};
+use super::{Worker, refusal};
 use crate::forward::{self, Visit};
 use crate::front::stream::Stream;
-use crate::guard::{OutOfStep, Reason};
-use crate::log::Record;
+use crate::guard::OutOfStep;
+use crate::target::Refused;
 use crate::watch::{Drain, Phase, Watch};
 
 /// What a client may still send after our side of its connection is closed, and for how long: closing
@@ -36,8 +36,8 @@ enum Turn {
     Park,
     /// The parser has ended, or handed over to a tunnel.
     Ended(Bytes),
-    /// What came is no request. hyper has answered it by itself.
-    Malformed(u16),
+    /// What came is no request.
+    Malformed(Refused),
     /// It broke, or the client was too late, or has left.
     Gone,
 }
@@ -91,11 +91,8 @@ impl Worker {
                     None => Box::pin(linger(stream)).await,
                 }
             }
-            Turn::Malformed(status) => {
-                let class = wire.refused().map_or("malformed_request", Reason::class);
-                let (client, id) = (visit.client.address(), self.ids.next());
-                Record::malformed(&self.books, watch, client, id, (status, class));
-                Box::pin(linger(wire.stream.into_inner())).await;
+            Turn::Malformed(fault) => {
+                Box::pin(self.refuse(wire.stream.into_inner(), visit, fault)).await;
             }
         }
         None
@@ -160,8 +157,7 @@ impl Worker {
             Err(error) => {
                 tracing::debug!(peer = %visit.peer, error = %crate::error::causes(&error), "connection ended");
                 match error.is_parse() {
-                    true if error.is_parse_too_large() => Turn::Malformed(431),
-                    true => Turn::Malformed(400),
+                    true => Turn::Malformed(refusal::fault(wire.refused(), &error)),
                     false => Turn::Gone,
                 }
             }

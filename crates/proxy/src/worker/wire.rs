@@ -29,6 +29,9 @@ pub(super) struct Wire {
     ahead: Cell<bool>,
     /// The client doesn't take what hyper wants to write.
     stuck: Cell<bool>,
+    /// hyper has bytes of a head of which no request has come yet. It has written all there was to say to the
+    /// requests before; what it writes now is what it says by itself to a head that is none, and goes nowhere.
+    in_head: Cell<bool>,
     /// How the connection begins, as long as it may turn out to be HTTP/2; then that beginning.
     opening: RefCell<Opening>,
 }
@@ -51,12 +54,14 @@ impl Wire {
             inlet: RefCell::default(),
             ahead: Cell::new(false),
             stuck: Cell::new(false),
+            in_head: Cell::new(false),
             opening: RefCell::new(Opening::Unclear(Vec::new())),
         })
     }
 
     /// Whether hyper's next request is one that the guard has seen.
     pub(super) fn claim(&self) -> bool {
+        self.in_head.set(false);
         self.inlet.borrow_mut().claim()
     }
 
@@ -154,6 +159,13 @@ impl Wire {
         None
     }
 
+    /// Whoever waits for the client to take its answer before reading on may do so now.
+    fn wrote(&self, polled: &Poll<io::Result<usize>>, cx: &Context<'_>) {
+        if self.stuck.replace(polled.is_pending()) && polled.is_ready() {
+            cx.waker().wake_by_ref();
+        }
+    }
+
     fn has_peeked(&self) -> bool {
         // Only what is ahead can have been peeked at.
         self.ahead.get() && !self.peeked.borrow().is_empty()
@@ -207,6 +219,11 @@ impl AsyncRead for Socket {
         let Self { wire, watch, header_ms, quiet } = &mut *self;
         let before = buf.filled().len();
         let mut inlet = wire.inlet.borrow_mut();
+        let in_head = inlet.is_in_head();
+        if in_head && wire.stuck.get() {
+            // The answer to the request before goes first; then hyper is woken.
+            return Poll::Pending;
+        }
         let polled = if inlet.has_more() {
             inlet.refill(buf);
             Poll::Ready(Ok(()))
@@ -232,8 +249,13 @@ impl AsyncRead for Socket {
             }
             polled
         };
-        if buf.filled().len() > before && watch.phase() == Phase::Idle {
-            watch.enter(Phase::Head, *header_ms);
+        if buf.filled().len() > before {
+            if in_head {
+                wire.in_head.set(true);
+            }
+            if watch.phase() == Phase::Idle {
+                watch.enter(Phase::Head, *header_ms);
+            }
         }
         polled
     }
@@ -245,8 +267,11 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.wire.in_head.get() {
+            return Poll::Ready(Ok(buf.len()));
+        }
         let polled = Pin::new(&mut *self.wire.stream.borrow_mut()).poll_write(cx, buf);
-        self.wire.stuck.set(polled.is_pending());
+        self.wire.wrote(&polled, cx);
         polled
     }
 
@@ -255,11 +280,14 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.wire.in_head.get() {
+            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        }
         let mut stream = self.wire.stream.borrow_mut();
         let mut stream = Pin::new(&mut *stream);
         let polled = scratch::lend_joined(bufs, |bytes| stream.as_mut().poll_write(cx, bytes))
             .unwrap_or_else(|| stream.poll_write_vectored(cx, bufs));
-        self.wire.stuck.set(polled.is_pending());
+        self.wire.wrote(&polled, cx);
         polled
     }
 

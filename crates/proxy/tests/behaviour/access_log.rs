@@ -65,14 +65,14 @@ async fn what_breaks_off_is_logged_with_its_class() {
     let mut client = Client::to(running.addr).await;
     client.send("nonsense\r\n\r\n").await;
     client.rest().await;
+    let mut told = Vec::new();
     for request in [
         "POST / HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
         "GET / HTTP/1.1\nhost: a\n\n",
         "GET /#a HTTP/1.1\r\nhost: a\r\n\r\n",
     ] {
-        let mut client = Client::to(running.addr).await;
-        client.send(request).await;
-        client.rest().await;
+        let answer = Client::to(running.addr).await.ask(request).await;
+        told.push((answer.header("x-request-id").unwrap().to_owned(), answer.body.len()));
     }
     let lines = lines(&file, running).await;
     assert_eq!(
@@ -87,6 +87,8 @@ async fn what_breaks_off_is_logged_with_its_class() {
         lines[2..].iter().zip(["ambiguous_framing", "bare_line_feed", "fragment_in_target"])
     {
         assert_eq!((&line["failure"], &line["status"]), (&class.into(), &400.into()));
+        let (id, length) = told.remove(0);
+        assert_eq!((&line["id"], &line["bytes_out"]), (&id.into(), &length.into()));
     }
     assert_eq!(lines.len(), 5);
 }
@@ -137,8 +139,7 @@ async fn the_combined_format_is_what_programs_expect_and_cannot_be_faked() {
         .ask("GET /x HTTP/1.1\r\nhost: chat.test\r\nuser-agent: a \"quoted\" one\r\nreferer: http://r/\r\n\r\n")
         .await;
     let mut client = Client::to(running.addr).await;
-    client.send("nonsense\r\n\r\n").await;
-    client.rest().await;
+    let refused = client.ask("nonsense\r\n\r\n").await.body.len();
     soon("the end", running.proxy.shutdown()).await;
     let text = std::fs::read_to_string(&file).unwrap();
     let lines: Vec<&str> = text.lines().collect();
@@ -150,7 +151,8 @@ async fn the_combined_format_is_what_programs_expect_and_cannot_be_faked() {
     let want = "\"GET /x HTTP/1.1\" 200 5 \"http://r/\" \"a \\\"quoted\\\" one\" host=\"chat.test\" in=0 ms=";
     assert!(rest.starts_with(want), "{rest}");
     assert!(rest.contains(" first_byte_ms=") && rest.contains(" route=/* id="), "{rest}");
-    assert!(lines[1].contains("] \"-\" 400 0 \"-\" \"-\" host=\"\""), "{}", lines[1]);
+    let want = format!("] \"-\" 400 {refused} \"-\" \"-\" host=\"\"");
+    assert!(lines[1].contains(&want), "{}", lines[1]);
 }
 
 /// `25/Nov/2026:18:52:29 +0000`

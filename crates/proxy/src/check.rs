@@ -1,8 +1,12 @@
-//! What `proxy check` says.
+//! What `proxy check` says. Files that are named in the configuration are opened, but nothing is made or bound.
 
 use std::fmt::Write as _;
 
-use crate::config::{ConfigError, Loaded};
+use jiff::Timestamp;
+
+use crate::config::{Config, ConfigError, Loaded, Trust};
+use crate::front::tls::Keyring;
+use crate::front::validity;
 
 /// The outcome of reading a configuration, as text for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +25,19 @@ pub fn report(file: &str, outcome: &Result<Loaded, ConfigError>) -> Report {
         Ok(Loaded { config, warnings }) => {
             for warning in warnings {
                 let _ = writeln!(text, "warning: {warning}");
+            }
+            let (remarks, faults) = Keyring::examine(config);
+            for remark in remarks {
+                let _ = writeln!(text, "warning: {remark}");
+            }
+            for authority in old_authorities(config) {
+                let _ = writeln!(text, "warning: {authority}");
+            }
+            if !faults.is_empty() {
+                for fault in faults {
+                    let _ = writeln!(text, "error: {fault}");
+                }
+                return Report { text, ok: false };
             }
             let listen: Vec<String> =
                 config.server.listen.iter().map(|listen| listen.address.to_string()).collect();
@@ -48,6 +65,22 @@ pub fn report(file: &str, outcome: &Result<Loaded, ConfigError>) -> Report {
     }
 }
 
+/// Authorities of upstreams that vouch for nobody any more, or soon.
+fn old_authorities(config: &Config) -> Vec<String> {
+    let mut told = Vec::new();
+    for upstream in &config.upstreams {
+        let Some(Trust::These(authorities)) = upstream.tls.as_ref().map(|tls| &tls.trust) else {
+            continue;
+        };
+        let remarks = authorities.iter().filter_map(|one| validity::remark(one, Timestamp::now()));
+        told.extend(
+            remarks
+                .map(|remark| format!("upstream {}: a certificate in ca: {remark}", upstream.name)),
+        );
+    }
+    told
+}
+
 fn counted(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
@@ -55,7 +88,6 @@ fn counted(number: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
 
     #[test]
     fn a_good_file_is_one_line_with_counts() {

@@ -6,6 +6,7 @@
 //! - `proxy_protocol`: the client's address, told by a proxy in front of this one.
 //! - `tls`: handshakes; which keys there are, and when they are read again.
 //! - `certificates`: which certificate is shown for which name.
+//! - `validity`: until when it is good.
 //! - `local_ca`: a certificate authority of the proxy's own, for LANs.
 //! - `frames`: the frames of HTTP/2, counted.
 //! - `stream`: a connection with or without TLS.
@@ -15,6 +16,7 @@ pub(crate) mod crowd;
 pub(crate) mod door;
 pub(crate) mod frames;
 mod local_ca;
-pub(crate) mod proxy_protocol;
+pub mod proxy_protocol;
 pub(crate) mod stream;
 pub(crate) mod tls;
+pub(crate) mod validity;

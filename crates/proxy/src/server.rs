@@ -125,12 +125,7 @@ impl Proxy {
         let shown = admin.as_ref().map(Admin::shown).transpose().map_err(StartError::Worker)?;
         let sink = Sink::open(&config.server.access_log).map_err(StartError::AccessLog)?;
         let keyring = Keyring::open(&config, None)?;
-        if let Some(fingerprint) = keyring.fingerprint() {
-            tracing::info!(
-                fingerprint,
-                "the local CA; its certificate is at /.well-known/hybrid-chat/ca.crt"
-            );
-        }
+        introduce(&keyring, None);
         let plan = Plan::new(config, sink, keyring, None);
         let serving =
             Serving { plan: Arc::new(Mutex::new(plan.clone())), addresses: change.addresses, held };
@@ -232,6 +227,18 @@ impl Drop for Proxy {
         if !self.workers.is_empty() {
             self.stop_background.cancel();
         }
+    }
+}
+
+/// Says which local CA is in use, unless it was before.
+fn introduce(keyring: &Keyring, before: Option<&Keyring>) {
+    if let Some(fingerprint) = keyring.fingerprint()
+        && before.and_then(Keyring::fingerprint).as_ref() != Some(&fingerprint)
+    {
+        tracing::info!(
+            fingerprint,
+            "the local CA; its certificate is at /.well-known/hybrid-chat/ca.crt"
+        );
     }
 }
 

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tokio_rustls::rustls::crypto::CryptoProvider;
+use jiff::Timestamp;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 
+use super::validity;
 use crate::config;
 use crate::follow::Stamp;
 use crate::target::normal_host;
@@ -26,6 +28,40 @@ impl CertificateError {
     pub(super) fn new(file: &Path, problem: impl ToString) -> Self {
         Self { file: file.to_owned(), problem: problem.to_string() }
     }
+}
+
+/// A certificate that can be shown, but about which there is something to say.
+#[derive(Debug)]
+pub(crate) struct Remark {
+    file: PathBuf,
+    text: String,
+}
+
+impl std::fmt::Display for Remark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.file.display(), self.text)
+    }
+}
+
+/// Reads all certificates, as if to show them: what is odd about them, and each one that can't be shown.
+pub(crate) fn examine(
+    certificates: &[config::Certificate],
+) -> (Vec<Remark>, Vec<CertificateError>) {
+    let provider = ring::default_provider();
+    let (mut remarks, mut faults) = (Vec::new(), Vec::new());
+    for certificate in certificates {
+        match read(certificate, &provider) {
+            Ok(key) => remarks.extend(remark(certificate, &key)),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    (remarks, faults)
+}
+
+/// What is odd about a certificate.
+fn remark(certificate: &config::Certificate, key: &CertifiedKey) -> Option<Remark> {
+    let text = validity::remark(key.cert.first()?, Timestamp::now())?;
+    Some(Remark { file: certificate.cert.clone(), text })
 }
 
 /// Certificates and their names.
@@ -45,6 +81,9 @@ impl Table {
         let mut table = Self::default();
         for certificate in certificates {
             let key = read(certificate, provider)?;
+            if let Some(remark) = remark(certificate, &key) {
+                tracing::warn!("{remark}");
+            }
             for name in &certificate.names {
                 let name = name.strip_prefix('*').unwrap_or(name);
                 table.names.entry(name.to_owned()).or_insert(table.keys.len());

@@ -78,20 +78,29 @@ impl LocalCa {
     /// The CA of a folder; it is made if there is none.
     pub(super) fn open(dir: &Path, names: &[String]) -> Result<Self, CertificateError> {
         let fault = |error: io::Error| CertificateError::new(dir, error);
-        let key_file = dir.join("ca.key");
-        let certificate_file = dir.join("ca.crt");
-        let names_file = dir.join("ca.names");
+        if let Some(ca) = Self::read(dir)? {
+            return Ok(ca);
+        }
+        let [key_file, certificate_file, names_file] = files(dir);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(fault)?;
+        let key = KeyPair::generate().map_err(|error| CertificateError::new(dir, error))?;
+        let permitted: BTreeSet<String> = base_names(names);
+        let certificate = parameters(&key, &permitted)
+            .and_then(|parameters| parameters.self_signed(&key))
+            .map_err(|error| CertificateError::new(dir, error))?;
+        let lines: String = permitted.iter().map(|name| format!("{name}\n")).collect();
+        file::replace(&names_file, lines.as_bytes(), 0o644).map_err(fault)?;
+        file::replace(&key_file, key.serialize_pem().as_bytes(), 0o600).map_err(fault)?;
+        file::replace(&certificate_file, certificate.pem().as_bytes(), 0o644).map_err(fault)?;
+        Self::read(dir)?
+            .ok_or_else(|| CertificateError::new(dir, "the CA that was just made is gone"))
+    }
+
+    /// The CA of a folder, if there is one.
+    pub(super) fn read(dir: &Path) -> Result<Option<Self>, CertificateError> {
+        let [key_file, certificate_file, names_file] = files(dir);
         if !(key_file.exists() && certificate_file.exists() && names_file.exists()) {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(fault)?;
-            let key = KeyPair::generate().map_err(|error| CertificateError::new(dir, error))?;
-            let permitted: BTreeSet<String> = base_names(names);
-            let certificate = parameters(&key, &permitted)
-                .and_then(|parameters| parameters.self_signed(&key))
-                .map_err(|error| CertificateError::new(dir, error))?;
-            let lines: String = permitted.iter().map(|name| format!("{name}\n")).collect();
-            file::replace(&names_file, lines.as_bytes(), 0o644).map_err(fault)?;
-            file::replace(&key_file, key.serialize_pem().as_bytes(), 0o600).map_err(fault)?;
-            file::replace(&certificate_file, certificate.pem().as_bytes(), 0o644).map_err(fault)?;
+            return Ok(None);
         }
         let remedy = "remove it and the other ca.* files for a new CA";
         let text = |file: &Path| {
@@ -106,7 +115,7 @@ impl LocalCa {
             CertificateError::new(&certificate_file, problem)
         })?;
         let permitted = text(&names_file)?.lines().map(str::to_owned).collect();
-        Ok(Self { dir: dir.to_owned(), key, certificate, pem: pem.into(), permitted })
+        Ok(Some(Self { dir: dir.to_owned(), key, certificate, pem: pem.into(), permitted }))
     }
 
     /// Its certificate, as PEM.
@@ -179,6 +188,11 @@ impl LocalCa {
             Err(_) => PRIVATE_DOMAINS.iter().copied().any(|domain| is_below(name, domain)),
         }
     }
+}
+
+/// Key, certificate, and the names that it was made for.
+fn files(dir: &Path) -> [PathBuf; 3] {
+    ["ca.key", "ca.crt", "ca.names"].map(|name| dir.join(name))
 }
 
 /// The configured names and what every machine calls itself.

@@ -14,7 +14,7 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::server::{NoServerSessionStorage, ProducesTickets};
 use tokio_rustls::server::TlsStream;
 
-use super::certificates::{CertificateError, Shelf, Table, stamps};
+use super::certificates::{CertificateError, Remark, Shelf, Table, examine, stamps};
 use super::local_ca::{LocalCa, Vouched};
 use crate::config::{self, Config, TlsKind};
 use crate::follow::Stamp;
@@ -120,6 +120,19 @@ impl Keyring {
             });
         }
         Ok(keyring)
+    }
+
+    /// Reads what [`open`](Self::open) would need, and makes nothing: what is odd, and what would fail.
+    pub(crate) fn examine(config: &Config) -> (Vec<Remark>, Vec<CertificateError>) {
+        let wants = |kind| config.server.listen.iter().any(|listen| listen.tls == Some(kind));
+        let shown = if wants(TlsKind::Certificates) { &*config.tls.certificates } else { &[] };
+        let mut found = examine(shown);
+        if wants(TlsKind::Local)
+            && let Err(fault) = LocalCa::read(&config.tls.dir)
+        {
+            found.1.push(fault);
+        }
+        found
     }
 
     /// How TLS of this kind is spoken.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use service::bind::BindError;
 use tokio::sync::oneshot;
 
-use super::{Change, Proxy};
+use super::{Change, Proxy, introduce};
 use crate::config::{Config, ConfigError, Loaded};
 use crate::front::certificates::CertificateError;
 use crate::front::tls::Keyring;
@@ -96,6 +96,7 @@ impl Proxy {
         for warning in warnings {
             tracing::warn!("{warning}");
         }
+        introduce(&keyring, Some(&before.keyring));
         self.serving.held.follow(&change).map_err(ReloadError::Listen)?;
         let plan = Plan::new(config, sink, keyring, Some(&before));
         let answered = self.tend(&plan, Some(&before));

@@ -10,6 +10,7 @@
 mod access_log;
 mod auth;
 mod balance;
+mod check;
 mod corpus;
 mod crowds;
 mod differential;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::net::TcpStream;
@@ -37,9 +38,19 @@ impl Authority {
 
     /// Writes `FILE.crt` and `FILE.key` for these names.
     pub(crate) fn issue(&self, file: &str, names: &[&str]) -> CertificateDer<'static> {
-        let key = KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let params = CertificateParams::new(names).unwrap();
+        self.sign(file, &CertificateParams::new(names).unwrap())
+    }
+
+    /// The same for one name, good until `end`.
+    pub(crate) fn issue_until(&self, file: &str, name: &str, end: SystemTime) {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.not_after = end.into();
+        self.sign(file, &params);
+    }
+
+    fn sign(&self, file: &str, params: &CertificateParams) -> CertificateDer<'static> {
+        let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         std::fs::write(self.file(&format!("{file}.key")), key.serialize_pem()).unwrap();
         std::fs::write(self.file(&format!("{file}.crt")), certificate.pem()).unwrap();

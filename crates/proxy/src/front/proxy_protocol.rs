@@ -20,7 +20,7 @@ const MARK_V1: &[u8] = b"PROXY ";
 
 /// Why a connection has no usable header.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// It begins with something else.
     #[error("it does not begin with a PROXY header")]
     Missing,
@@ -55,6 +55,18 @@ pub(crate) async fn read(stream: &mut TcpStream) -> Result<Option<SocketAddr>, F
         if extent.is_some() {
             return parse(&header);
         }
+    }
+}
+
+/// The header that these bytes begin with, once all of it is there: its length, and the client's address if it
+/// tells one.
+///
+/// # Errors
+/// [`Fault`]: whatever else comes, it is no header.
+pub fn told(bytes: &[u8]) -> Result<Option<(usize, Option<SocketAddr>)>, Fault> {
+    match extent(bytes)? {
+        Some(length) => Ok(Some((length, parse(&bytes[..length])?))),
+        None => Ok(None),
     }
 }
 
@@ -111,10 +123,7 @@ mod tests {
     use super::*;
 
     fn read_all(bytes: &[u8]) -> Result<Option<SocketAddr>, Fault> {
-        match extent(bytes)? {
-            Some(length) => parse(&bytes[..length]),
-            None => Err(Fault::Malformed),
-        }
+        told(bytes)?.map(|(_, client)| client).ok_or(Fault::Malformed)
     }
 
     #[test]

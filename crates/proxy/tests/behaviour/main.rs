@@ -17,6 +17,9 @@ mod differential;
 mod ejection;
 mod faults;
 mod forwarding;
+#[expect(unreachable_pub, reason = "public for the fuzz targets")]
+#[path = "../../fuzz/src/lib.rs"]
+mod fuzz;
 mod http2;
 mod http2_upstream;
 mod http2_web_socket;

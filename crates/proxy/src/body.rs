@@ -244,6 +244,9 @@ impl Body for ProxyBody {
             Content::Relay(relay) => relay,
         };
         let Relay { lease, idle_ms, live } = relay;
+        if lease.endpoint().is_cut_off() {
+            return body.cut(late::UPSTREAM_REMOVED);
+        }
         match lease.poll_data(cx) {
             Poll::Ready(Some(Ok(data))) => {
                 let ended = lease.is_over();

@@ -60,6 +60,8 @@ pub(crate) enum Failure {
     BadSwitch { upstream: Arc<str> },
     /// No response head in time.
     UpstreamTimeout { upstream: Arc<str> },
+    /// A reload removed the server, and no response head came in the time that was left.
+    Removed { upstream: Arc<str> },
 }
 
 /// Classes of what goes wrong after the response head, when no other answer can be given any more.
@@ -72,6 +74,8 @@ pub(crate) mod late {
     pub(crate) const UPSTREAM_TRUNCATED: &str = "upstream_truncated";
     /// The upstream fell silent in the middle of its answer.
     pub(crate) const UPSTREAM_STALLED: &str = "upstream_stalled";
+    /// A reload removed the server, and the time that was left is over.
+    pub(crate) const UPSTREAM_REMOVED: &str = "upstream_removed";
     /// A live stream was ended because the proxy goes down.
     pub(crate) const DRAINED: &str = "drained";
 }
@@ -123,6 +127,7 @@ impl Failure {
             Self::UpstreamTimeout { .. } => {
                 Row(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", None)
             }
+            Self::Removed { .. } => Row(StatusCode::GATEWAY_TIMEOUT, late::UPSTREAM_REMOVED, None),
         }
     }
 
@@ -180,6 +185,11 @@ impl Failure {
                 format!("{upstream} switched to a protocol that was not asked for")
             }
             Self::UpstreamTimeout { upstream } => format!("{upstream} did not answer in time"),
+            Self::Removed { upstream } => {
+                format!(
+                    "the server of {upstream} is no longer in use, and did not answer before that"
+                )
+            }
         }
     }
 
@@ -326,7 +336,8 @@ mod tests {
             (Failure::UpstreamClosed { upstream: upstream.clone() }, 502, "upstream_closed"),
             (Failure::UpstreamInvalid { upstream: upstream.clone() }, 502, "upstream_invalid"),
             (Failure::BadSwitch { upstream: upstream.clone() }, 502, "bad_switch"),
-            (Failure::UpstreamTimeout { upstream }, 504, "upstream_timeout"),
+            (Failure::UpstreamTimeout { upstream: upstream.clone() }, 504, "upstream_timeout"),
+            (Failure::Removed { upstream }, 504, "upstream_removed"),
         ];
         let id = RequestIds::new().next();
         for (failure, status, class) in table {

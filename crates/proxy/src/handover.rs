@@ -112,6 +112,18 @@ impl Estate {
         self.admin = Some((wanted, listener));
     }
 
+    /// This, and what of `other` is for addresses that this is not.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        for (addr, listeners) in other.listeners {
+            if !self.listeners.iter().any(|(mine, _)| *mine == addr) {
+                self.listeners.push((addr, listeners));
+            }
+        }
+        self.admin = self.admin.or(other.admin);
+        self
+    }
+
     /// The listeners of an address; none if it was not served.
     pub(crate) fn take(&mut self, wanted: SocketAddr) -> Vec<TcpListener> {
         let place = self.listeners.iter().position(|(addr, _)| *addr == wanted);

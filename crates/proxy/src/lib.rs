@@ -32,7 +32,7 @@
 //!
 //! What runs it:
 //! - [`server`]: [`Proxy`], its threads; another configuration while it runs.
-//! - [`handover`]: another binary in place of this one.
+//! - [`handover`]: another binary in place of this one; [`activation`]: listeners from a service manager.
 //! - [`follow`]: when to read proxy.conf again.
 //! - `worker`: one thread: listeners, connections, drain.
 //! - `lock`: how mutexes are locked.
@@ -40,6 +40,7 @@
 //! - `watch`: deadlines without timers.
 //! - [`log`], `stats`: one line a request, and counters.
 
+pub mod activation;
 mod auth;
 mod balance;
 mod body;
@@ -79,5 +80,6 @@ mod worker;
 
 pub use config::Config;
 pub use front::certificates::CertificateError;
+pub use front::proxy_protocol;
 pub use resolve::Lookup;
 pub use server::{Options, Proxy};

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use proxy::config::{Config, Loaded};
 use proxy::follow::Follow;
-use proxy::handover::{self, Door, Estate};
+use proxy::handover::{self, Door};
 use proxy::log::Format;
-use proxy::{Options, Proxy};
+use proxy::{Options, Proxy, activation};
 use service::args::{self, AdminArgs, LogArgs, LogFormat};
 use service::{Shutdown, probe, shutdown, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -60,7 +60,7 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Reads the configuration, says what is wrong or odd in it, and serves nothing.
+    /// Reads the configuration and the certificates it names, says what is wrong or odd, and serves nothing.
     Check,
     /// Says which route a request takes and why, and what the others were (exit code 1: none).
     Routes {
@@ -132,6 +132,10 @@ fn serve(args: &Args) -> ExitCode {
     };
     let log_format = if json { Format::Json } else { Format::Text };
     let options = Options { log_format, admin: args.admin.admin, ..Options::default() };
+    let passed = match activation::inherit(&config, args.admin.admin) {
+        Ok(passed) => passed,
+        Err(error) => return failed(&format!("LISTEN_FDS: {error}")),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
@@ -146,8 +150,9 @@ fn serve(args: &Args) -> ExitCode {
             Err(error) => return failed(&error),
         };
         let (predecessor, estate) = match args.handover.as_deref().map(handover::inherit) {
-            None | Some(Ok(None)) => (None, Estate::default()),
-            Some(Ok(Some((predecessor, estate)))) => (Some(predecessor), estate),
+            None | Some(Ok(None)) => (None, passed),
+            // The very same sockets, where both have them.
+            Some(Ok(Some((predecessor, estate)))) => (Some(predecessor), estate.or(passed)),
             Some(Err(error)) => return failed(&format!("--handover: {error}")),
         };
         let mut proxy = match Proxy::succeed(config, options, estate) {

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use tokio::time::error::Elapsed;
 
 use crate::balance::{self, Server as _, Standing, UNIT, fingerprint};
-use crate::config::{Eject, Secure};
+use crate::config::{self, Config, Eject, Secure};
 use crate::link::{Link, Manner, Shared};
 use crate::queue::Queue;
 use crate::resolve::{Addr, Known};
@@ -58,6 +58,8 @@ pub(crate) struct Endpoint {
     /// Failures in a row, and when the first of them was.
     failures: Cell<(u32, u64)>,
     retired: Cell<bool>,
+    /// What is still under way has to end.
+    cut: Cell<bool>,
     limits: Limits,
 }
 
@@ -118,6 +120,7 @@ impl Endpoint {
             cool_until: Cell::new(0),
             failures: Cell::new((0, 0)),
             retired: Cell::new(false),
+            cut: Cell::new(false),
             limits,
         }
     }
@@ -277,6 +280,28 @@ impl Endpoint {
     pub(crate) fn retire(&self) {
         self.retired.set(true);
         self.clear();
+    }
+
+    /// Has whatever is under way with it end, as soon as that is looked at.
+    pub(crate) fn cut_off(&self) {
+        self.cut.set(true);
+    }
+
+    /// Whether what is under way with it has to end.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.cut.get()
+    }
+
+    /// Whether the configuration still names it.
+    pub(crate) fn is_named(&self, config: &Config) -> bool {
+        let mut members = config.upstreams.iter().flat_map(|upstream| &upstream.servers);
+        members.any(|member| match (&self.addr, &member.at) {
+            (Addr::Tcp(addr), config::Place::Net(named)) => {
+                *self.known.host == *named.host && addr.port() == named.port
+            }
+            (Addr::Unix(path), config::Place::Unix(named)) => **path == **named,
+            _ => false,
+        })
     }
 
     fn lease(self: &Rc<Self>, link: Link) -> Lease {

@@ -19,6 +19,7 @@ use crate::front::crowd::Crowd;
 use crate::front::door::Door;
 use crate::headers::Rules;
 use crate::plan::Plan;
+use crate::pool::Endpoint;
 use crate::rate::Limiter;
 use crate::route::Route;
 use crate::stats::{RouteStats, Stats};
@@ -123,6 +124,11 @@ impl Site {
                 upstream.retire();
             }
         }
+    }
+
+    /// The servers that `next` doesn't name any more.
+    pub(crate) fn beyond(&self, next: &Self) -> Vec<Rc<Endpoint>> {
+        self.upstreams.iter().flat_map(|upstream| upstream.beyond(&next.config)).collect()
     }
 
     /// Housekeeping, now and then.

@@ -31,7 +31,7 @@ pub(crate) struct Tunnel {
     idle: Duration,
     record: Option<Box<Record>>,
     /// Counts as a use of the server until dropped.
-    _use: Lease,
+    counted: Lease,
 }
 
 /// Whether the server switched to what was asked for.
@@ -46,7 +46,7 @@ impl Tunnel {
     pub(crate) fn new(lease: Lease, idle: Duration) -> Option<Self> {
         let (link, counted) = lease.detach()?;
         let (stream, early) = link.into_tunnel()?;
-        Some(Self { stream, early, idle, record: None, _use: counted })
+        Some(Self { stream, early, idle, record: None, counted })
     }
 
     /// The request that it began as; its log line is written when the tunnel ends.
@@ -58,8 +58,8 @@ impl Tunnel {
     /// Moves bytes until both sides have closed, neither has spoken for too long, or the proxy goes down.
     /// `early` is what was read of the client already.
     pub(crate) async fn run(self, client: Stream, early: Bytes, watch: &Watch) {
-        let Self { stream, early: late, idle, record, _use } = self;
-        let (early, story) = ((early, late), (idle, record));
+        let Self { stream, early: late, idle, record, counted } = self;
+        let (early, story) = ((early, late), (idle, record, &counted));
         match (client, stream) {
             // Sockets can be split without a lock.
             (Stream::Plain(mut client), link::Stream::Tcp(mut server)) => {
@@ -71,9 +71,9 @@ impl Tunnel {
 
     /// The same for a client of whom nothing was read ahead.
     pub(crate) async fn run_over(self, client: impl AsyncRead + AsyncWrite, watch: &Watch) {
-        let Self { stream, early, idle, record, _use } = self;
+        let Self { stream, early, idle, record, counted } = self;
         let early = (Bytes::new(), early);
-        pass(split(client), split(stream), early, (idle, record), watch).await;
+        pass(split(client), split(stream), early, (idle, record, &counted), watch).await;
     }
 }
 
@@ -83,7 +83,7 @@ async fn pass(
     (from_client, to_client): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
     (from_server, to_server): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
     (of_client, of_server): (Bytes, Bytes),
-    (idle, record): (Duration, Option<Box<Record>>),
+    (idle, record, lease): (Duration, Option<Box<Record>>, &Lease),
     watch: &Watch,
 ) {
     let idle_ms = millis(idle);
@@ -96,7 +96,7 @@ async fn pass(
             relay(from_server, to_client, of_server, &down, alive),
         )
     };
-    let cut = until_cut(both, watch).await;
+    let cut = until_cut(both, watch, lease).await;
     if let Some(mut record) = record {
         record.tunnelled(up.get(), down.get());
         // Any end is a good one for a tunnel, unless it was cut here.
@@ -108,7 +108,11 @@ async fn pass(
 }
 
 /// Lets both directions run to their ends; gives the reason if it has to stop them.
-async fn until_cut<T>(both: impl Future<Output = T>, watch: &Watch) -> Option<&'static str> {
+async fn until_cut<T>(
+    both: impl Future<Output = T>,
+    watch: &Watch,
+    lease: &Lease,
+) -> Option<&'static str> {
     let mut both = std::pin::pin!(both);
     std::future::poll_fn(|cx| {
         // A side that broke off takes the other one with it.
@@ -116,6 +120,8 @@ async fn until_cut<T>(both: impl Future<Output = T>, watch: &Watch) -> Option<&'
             Poll::Ready(None)
         } else if watch.drain() == Drain::Live {
             Poll::Ready(Some(late::DRAINED))
+        } else if lease.endpoint().is_cut_off() {
+            Poll::Ready(Some(late::UPSTREAM_REMOVED))
         } else if watch.expired() {
             Poll::Ready(Some(late::UPSTREAM_STALLED))
         } else {

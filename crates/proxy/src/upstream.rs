@@ -11,7 +11,7 @@ use http::header::HeaderMap;
 use tokio::time::Instant;
 
 use crate::balance::{self, Choice, Dice, Key, Server as _};
-use crate::config::{self, Policy};
+use crate::config::{self, Config, Policy};
 use crate::error::Failure;
 use crate::forward::Retries;
 use crate::link::Manner;
@@ -82,6 +82,12 @@ impl Upstream {
         for endpoint in &*self.endpoints.borrow() {
             endpoint.retire();
         }
+    }
+
+    /// Its servers that a configuration doesn't name any more.
+    pub(crate) fn beyond(&self, config: &Config) -> Vec<Rc<Endpoint>> {
+        let endpoints = self.endpoints.borrow();
+        endpoints.iter().filter(|endpoint| !endpoint.is_named(config)).cloned().collect()
     }
 
     /// A connection to the next server; one that can't be reached is passed over for the next

@@ -223,6 +223,11 @@ impl Watches {
     /// Tells every connection that the worker ends.
     pub(crate) fn set_drain(&self, stage: Drain) {
         self.draining.set(stage);
+        self.wake();
+    }
+
+    /// Has every connection look around.
+    pub(crate) fn wake(&self) {
         for watch in &*self.open.borrow() {
             watch.wake();
         }

@@ -79,6 +79,10 @@ struct Limits {
     http2_streams: u32,
     http2_head_bytes: u32,
     http2_control_frames: usize,
+    http2_stream_window: u32,
+    http2_connection_window: u32,
+    http2_ping_interval: Duration,
+    http2_ping_timeout: Duration,
 }
 
 impl Limits {
@@ -93,6 +97,10 @@ impl Limits {
             http2_streams: server.http2_max_streams,
             http2_head_bytes: server.http2_max_head_bytes,
             http2_control_frames: server.http2_max_control_frames,
+            http2_stream_window: server.http2_stream_window,
+            http2_connection_window: server.http2_connection_window,
+            http2_ping_interval: server.http2_ping_interval,
+            http2_ping_timeout: server.http2_ping_timeout,
         }
     }
 }

@@ -31,6 +31,9 @@ use words::{collector, cookie_name, identity_header, log_format};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// The window that every HTTP/2 connection begins with (RFC 9113 §6.9.2), to what one connection may cost.
+const HTTP2_WINDOW: std::ops::RangeInclusive<u64> = 65_535..=16 << 20;
+
 /// Bytes a second: little enough for the worst line, too much for many connections at no cost.
 const MIN_RATE: u64 = 240;
 
@@ -263,6 +266,9 @@ impl Builder<'_> {
             max_body: self.some_amount(section.max_body),
             keep_alive: self.duration(section.keep_alive, 75 * SECOND),
             drain_timeout: self.any_duration(section.drain_timeout, 30 * SECOND),
+            reload_timeout: section
+                .reload_timeout
+                .map(|text| self.any_duration(Some(text), SECOND)),
             max_connections: self.count(section.max_connections, 65_536, 10_000_000),
             max_connections_per_client: self.count(
                 section.max_connections_per_client,
@@ -277,6 +283,14 @@ impl Builder<'_> {
                 1000,
                 10_000_000,
             ),
+            http2_stream_window: self.small(section.http2_stream_window, 256 << 10, HTTP2_WINDOW),
+            http2_connection_window: self.small(
+                section.http2_connection_window,
+                1 << 20,
+                HTTP2_WINDOW,
+            ),
+            http2_ping_interval: self.duration(section.http2_ping_interval, 30 * SECOND),
+            http2_ping_timeout: self.duration(section.http2_ping_timeout, 20 * SECOND),
             // hyper takes no less than 8 KiB.
             max_head_bytes: usize::try_from(self.amount(
                 section.max_head_bytes,

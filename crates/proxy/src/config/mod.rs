@@ -80,6 +80,8 @@ pub struct Server {
     pub keep_alive: Duration,
     /// Longest wait for open requests and streams at shutdown.
     pub drain_timeout: Duration,
+    /// How long what is under way with a server that a reload removed may go on; `None`: to its end.
+    pub reload_timeout: Option<Duration>,
     /// Client connections at most, over all workers.
     pub max_connections: usize,
     /// Client connections at most from one address, over all workers; the loopback and
@@ -93,6 +95,14 @@ pub struct Server {
     pub http2_max_head_bytes: u32,
     /// HTTP/2 frames that carry nothing, in ten seconds, at most.
     pub http2_max_control_frames: usize,
+    /// Bytes of a request body that a client may send ahead over HTTP/2.
+    pub http2_stream_window: u32,
+    /// Bytes of all request bodies on a connection that a client may send ahead over HTTP/2.
+    pub http2_connection_window: u32,
+    /// Time between two pings on an HTTP/2 connection of a client.
+    pub http2_ping_interval: Duration,
+    /// Longest wait for the answer to one.
+    pub http2_ping_timeout: Duration,
     /// Longest request head in bytes.
     pub max_head_bytes: usize,
     /// Where one line a request goes.

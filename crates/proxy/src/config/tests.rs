@@ -427,6 +427,7 @@ fn the_commented_keys_of_the_committed_file_are_the_defaults() {
                         "health",
                         "eject",
                         "request_body_timeout",
+                        "reload_timeout",
                         "max_body",
                     ]
                     .iter()

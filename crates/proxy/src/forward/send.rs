@@ -54,10 +54,13 @@ pub(super) async fn send(
         if !reused {
             record.connected(sent);
         }
+        let endpoint = lease.endpoint().clone();
         let outcome = lease
-            .send(request, |_: &mut Context<'_>| match visit.watch.expired() {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
+            .send(request, |_: &mut Context<'_>| {
+                match visit.watch.expired() || endpoint.is_cut_off() {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                }
             })
             .await;
         let state = upload.as_ref().map(|upload| upload.state.get());
@@ -82,6 +85,9 @@ pub(super) async fn send(
                     upstream.judge(lease.endpoint(), false);
                     tried.note(&lease.endpoint().addr);
                 }
+            }
+            Err(SendError::Stopped(())) if endpoint.is_cut_off() => {
+                return Err(Failure::Removed { upstream: name() });
             }
             Err(SendError::Stopped(())) => {
                 // A server that hangs is a slow one.

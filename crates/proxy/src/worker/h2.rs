@@ -10,7 +10,6 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HeaderMap, HeaderValue, TRANSFER_ENCODING};
@@ -33,12 +32,7 @@ use crate::watch::{Drain, Phase, Watch, now_ms};
 
 mod web_socket;
 
-/// Time between two pings, and the longest wait for the answer to one.
-const PING: Duration = Duration::from_secs(30);
-const PONG: Duration = Duration::from_secs(20);
-/// What a client may send ahead, on one stream and on all of them; and what is kept for one that doesn't read.
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// What is kept for a client that doesn't read.
 const SEND_BUFFER: usize = 64 * 1024;
 /// Streams that were reset and that the connection still has to deal with; the library ends the
 /// connection at more.
@@ -67,10 +61,10 @@ impl Worker {
         let mut builder = http2::Builder::new(Spawner(streams.clone()));
         builder
             .timer(TokioTimer::new())
-            .keep_alive_interval(PING)
-            .keep_alive_timeout(PONG)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
+            .keep_alive_interval(limits.http2_ping_interval)
+            .keep_alive_timeout(limits.http2_ping_timeout)
+            .initial_stream_window_size(limits.http2_stream_window)
+            .initial_connection_window_size(limits.http2_connection_window)
             .max_send_buf_size(SEND_BUFFER)
             .max_concurrent_streams(limits.http2_streams)
             .max_header_list_size(limits.http2_head_bytes)

@@ -2,6 +2,7 @@
 //! half of a change.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use service::Shutdown;
 use tokio::net::TcpListener;
@@ -11,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::{Limits, Worker};
 use crate::log::Sink;
 use crate::plan::Plan;
+use crate::pool::Endpoint;
 use crate::server::{Address, Opened};
 use crate::site::Site;
 use crate::watch::millis;
@@ -104,7 +106,7 @@ impl Worker {
     }
 
     /// Puts another site in the place of the one that is served.
-    fn take(&self, plan: &Plan) {
+    fn take(self: &Rc<Self>, plan: &Plan) {
         let server = &plan.config.server;
         let before = self.site();
         let next = Rc::new(Site::new(plan, &self.books.stats, self.number, Some(&before)));
@@ -116,5 +118,21 @@ impl Worker {
         self.books.stats.spans.want(plan.config.exports_traces());
         *self.site.borrow_mut() = next.clone();
         before.retire(&next);
+        let removed = before.beyond(&next);
+        if let Some(limit) = server.reload_timeout
+            && !removed.is_empty()
+        {
+            tokio::task::spawn_local(self.clone().part_with(removed, limit));
+        }
+    }
+
+    /// Cuts off what is still under way with these servers after a while, unless another reload brought them back.
+    async fn part_with(self: Rc<Self>, removed: Vec<Rc<Endpoint>>, limit: Duration) {
+        tokio::time::sleep(limit).await;
+        let site = self.site();
+        for endpoint in removed.iter().filter(|endpoint| !endpoint.is_named(&site.config)) {
+            endpoint.cut_off();
+        }
+        self.watches.wake();
     }
 }

@@ -1,6 +1,7 @@
 //! HTTP/2 towards clients: each request goes on as any other, and no frame does harm. `http2_web_socket` has the
 //! tunnels.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use tokio::net::TcpStream;
 
 use super::support::frames::{
     self, ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE,
-    RST_STREAM, SETTINGS, begin, block, frame, get_block,
+    RST_STREAM, SETTINGS, WINDOW_UPDATE, begin, block, frame, get_block,
 };
 use super::support::{Authority, Client, Upstream, eventually, header, ok, proxy, soon};
 
@@ -447,4 +448,28 @@ async fn r17_a_fragment_is_neither_routed_on_nor_forwarded() {
     client.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, &head)).await;
     assert_eq!(frames::next(&mut client).await.kind, HEADERS);
     assert!(upstream.request().starts_with("GET /a?b HTTP/1.1\r\n"));
+}
+
+#[tokio::test]
+async fn windows_are_as_configured_and_who_answers_no_ping_is_gone() {
+    let upstream = Upstream::replying(ok("hello")).await;
+    let running = proxy()
+        .server("http2_stream_window = \"128KiB\"")
+        .server("http2_connection_window = \"512KiB\"")
+        .server("http2_ping_interval = \"100ms\"")
+        .server("http2_ping_timeout = \"200ms\"")
+        .to(&upstream)
+        .start();
+    let mut client = begin(running.addr, &[]).await;
+    let mut payloads = HashMap::new();
+    while !payloads.contains_key(&PING) {
+        let seen = frames::any(&mut client).await;
+        // The first settings are the server's, the next ones say that it has read ours.
+        payloads.entry(seen.kind).or_insert(seen.payload);
+    }
+    let window = payloads[&SETTINGS].chunks(6).find(|setting| setting[..2] == [0, 4]).unwrap();
+    assert_eq!(window[2..], (128_u32 << 10).to_be_bytes());
+    // On top of what every connection begins with.
+    assert_eq!(payloads[&WINDOW_UPDATE], ((512_u32 << 10) - 65_535).to_be_bytes());
+    client.rest().await;
 }

@@ -122,3 +122,49 @@ async fn another_process_takes_over_without_a_failed_request_and_sockets_end_by_
     let ended = soon("the end", new.child.wait()).await.unwrap();
     assert!(ended.success() && !socket.exists(), "{ended}");
 }
+
+#[tokio::test]
+async fn a_local_ca_that_a_reload_turns_on_is_told_as_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let up = Upstream::replying(ok("hello")).await;
+    let mut program = Program::start(&proxy().to(&up).text());
+    program.listens().await;
+    let local = proxy()
+        .listen("{ address = \"127.0.0.2:0\", tls = \"local\" }")
+        .tls(&format!("dir = {:?}", dir.path()))
+        .to(&up);
+    write(&program.file, &local.text());
+    program.signal("HUP").await;
+    let told = program.says("the local CA").await;
+    assert!(told.contains("fingerprint="), "{told}");
+    program.says("the configuration was reloaded").await;
+    // Once is enough.
+    write(&program.file, &local.server("keep_alive = \"9s\"").text());
+    program.signal("HUP").await;
+    let line = program.says("").await;
+    assert!(line.contains("the configuration was reloaded"), "{line}");
+}
+
+#[tokio::test]
+async fn listeners_of_a_service_manager_are_taken_and_outlive_the_program() {
+    let up = Upstream::replying(ok("hello")).await;
+    let [wanted, stray] = [(), ()].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let addr = wanted.local_addr().unwrap();
+    let text = proxy().listen(&format!("\"{addr}\"")).server("workers = 2").to(&up).text();
+    for _ in 0..2 {
+        // Nobody accepts yet, and nobody is refused.
+        let mut waiting = Client::to(addr).await;
+        waiting.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+        let mut program = Program::start_on([&wanted, &stray], &text);
+        let complaint = program.says("no address of [server] listen is the same").await;
+        assert!(complaint.contains(&stray.local_addr().unwrap().to_string()), "{complaint}");
+        assert_eq!(program.listens().await, addr);
+        assert_eq!(waiting.response().await.text(), "hello");
+        for _ in 0..8 {
+            assert_eq!(get(addr, "/", "").await.text(), "hello");
+        }
+        program.signal("TERM").await;
+        let ended = soon("the end", program.child.wait()).await.unwrap();
+        assert!(ended.success(), "{ended}");
+    }
+}

@@ -11,7 +11,7 @@ const HANDSHAKE: &str =
 const AGREED: &str =
     "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
 
-/// Answers with its name, and echoes on a WebSocket; `/slow` is answered when `go` is set.
+/// Answers with its name, and echoes on a WebSocket; `/slow` is answered when `go` is set, and so is the end of `/live`.
 async fn named(name: &'static str, go: Arc<AtomicBool>) -> Upstream {
     Upstream::scripted(move |mut conn| {
         let go = go.clone();
@@ -24,6 +24,13 @@ async fn named(name: &'static str, go: Arc<AtomicBool>) -> Upstream {
                     }
                     return;
                 }
+                if head.starts_with("GET /live") {
+                    conn.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n")
+                        .await;
+                    eventually("go", || go.load(Ordering::SeqCst)).await;
+                    conn.send("0\r\n\r\n").await;
+                    continue;
+                }
                 if head.starts_with("GET /slow") {
                     eventually("go", || go.load(Ordering::SeqCst)).await;
                 }
@@ -35,8 +42,12 @@ async fn named(name: &'static str, go: Arc<AtomicBool>) -> Upstream {
 }
 
 async fn web_socket(addr: SocketAddr) -> Client {
+    web_socket_at(addr, "/ws").await
+}
+
+async fn web_socket_at(addr: SocketAddr, path: &str) -> Client {
     let mut client = Client::to(addr).await;
-    client.send(HANDSHAKE).await;
+    client.send(HANDSHAKE.replace("/ws", path)).await;
     assert_eq!(client.head().await.status, 101);
     client
 }
@@ -154,6 +165,58 @@ async fn a_removed_upstream_is_left_at_once_where_idle_and_else_when_its_exchang
     assert_eq!(slow.response().await.text(), "old");
     eventually("the other one to close", || closed.load(Ordering::SeqCst) == 2).await;
     assert_eq!(slow.ask("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.text(), "new");
+}
+
+#[tokio::test]
+async fn what_is_under_way_with_a_removed_server_ends_after_the_time_that_is_left_to_it() {
+    let go = Arc::new(AtomicBool::new(false));
+    let (gone, stays) = (named("gone", go.clone()).await, named("stays", go.clone()).await);
+    let build = |lines: &str| {
+        proxy()
+            .admin()
+            .server("reload_timeout = \"200ms\"")
+            .upstream("other-name", &[stays.addr], lines)
+            .route("/ws-stays", "other-name", "")
+    };
+    let mut running = build("").upstream("gone", &[gone.addr], "").route("/*", "gone", "").start();
+    let mut kept = web_socket_at(running.addr, "/ws-stays").await;
+    let mut cut = web_socket(running.addr).await;
+    let [mut slow, mut live] = [Client::to(running.addr).await, Client::to(running.addr).await];
+    live.send("GET /live HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!(live.head().await.status, 200);
+    assert_eq!(live.chunk().await, b"x");
+    slow.send("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    eventually("the slow request", || gone.requests().len() == 3).await;
+    // The upstream that stays changes, but not its server.
+    running.reload(&build("idle_timeout = \"9s\"")).await.unwrap();
+    assert!(echoes(&mut cut).await && echoes(&mut kept).await, "not at once");
+    let answer = slow.response().await;
+    assert_eq!((answer.status, answer.code()), (504, "upstream_removed".to_owned()));
+    assert_eq!(live.rest().await, b"", "without the end of a body that is complete");
+    assert!(cut.is_closed().await);
+    assert!(echoes(&mut kept).await);
+    let failures = running.metric("proxy_failures_total{class=\"upstream_removed\"}").await;
+    assert_eq!(failures.as_deref(), Some("3"));
+    go.store(true, Ordering::SeqCst);
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_in_time_loses_nothing() {
+    let up = named("here", Arc::default()).await;
+    let other = named("other", Arc::default()).await;
+    let build = |addr| {
+        proxy()
+            .server("reload_timeout = \"300ms\"")
+            .upstream("one", &[addr], "")
+            .route("/*", "one", "")
+    };
+    let mut running = build(up.addr).start();
+    let mut socket = web_socket(running.addr).await;
+    running.reload(&build(other.addr)).await.unwrap();
+    let mut cut = web_socket(running.addr).await;
+    running.reload(&build(up.addr)).await.unwrap();
+    assert!(cut.is_closed().await, "the other one's time is over, and so the first one's was");
+    assert!(echoes(&mut socket).await);
 }
 
 #[tokio::test]

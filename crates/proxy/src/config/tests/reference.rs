@@ -139,6 +139,7 @@ fn kind(section: &str, key: &str) -> Option<Value> {
             | "upstream"
             | "path"
             | "request_body_timeout"
+            | "reload_timeout"
             | "strip_prefix"
             | "rewrite"
             | "request_body_idle_timeout"

@@ -13,6 +13,7 @@ pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
 pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
 pub(crate) const CONTINUATION: u8 = 9;
 pub(crate) const END_STREAM: u8 = 1;
 pub(crate) const ACK: u8 = 1;
@@ -80,14 +81,18 @@ pub(crate) async fn begin(addr: SocketAddr, settings: &[u8]) -> Client<TcpStream
 /// The next frame that is no matter of the connection's own.
 pub(crate) async fn next(client: &mut Client<TcpStream>) -> Frame {
     loop {
-        let head = client.exactly(9).await;
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-        let payload = client.exactly(length).await;
-        let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-        let frame = Frame { kind: head[3], flags: head[4], stream, payload };
-        // SETTINGS and WINDOW_UPDATE
-        if frame.kind != SETTINGS && frame.kind != 8 {
+        let frame = any(client).await;
+        if frame.kind != SETTINGS && frame.kind != WINDOW_UPDATE {
             return frame;
         }
     }
+}
+
+/// The next frame.
+pub(crate) async fn any(client: &mut Client<TcpStream>) -> Frame {
+    let head = client.exactly(9).await;
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+    let payload = client.exactly(length).await;
+    let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+    Frame { kind: head[3], flags: head[4], stream, payload }
 }

@@ -1,10 +1,12 @@
 //! The program, as its operator runs it.
 
 use std::ffi::OsStr;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use rustix::io::FdFlags;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
@@ -24,10 +26,29 @@ impl Program {
     }
 
     pub(crate) fn start_with(text: &str, args: &[&OsStr]) -> Self {
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_proxy")), text, args)
+    }
+
+    /// Starts it with listeners that are open already, as a service manager does.
+    pub(crate) fn start_on(listeners: [&TcpListener; 2], text: &str) -> Self {
+        for listener in listeners {
+            rustix::io::fcntl_setfd(listener, FdFlags::empty()).unwrap();
+        }
+        let [first, second] = listeners.map(AsRawFd::as_raw_fd);
+        // It becomes the proxy, so the number is the proxy's.
+        let script = format!(
+            "exec 13<&{first} 14<&{second} 3<&13 4<&14; export LISTEN_PID=$$ LISTEN_FDS=2; exec \"$0\" \"$@\""
+        );
+        let mut launcher = Command::new("bash");
+        launcher.args(["-c", &script, env!("CARGO_BIN_EXE_proxy")]);
+        Self::start_by(launcher, text, &[])
+    }
+
+    fn start_by(mut command: Command, text: &str, args: &[&OsStr]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("proxy.conf");
         std::fs::write(&file, text).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_proxy"))
+        let mut child = command
             .args(["--log-format", "text", "--config"])
             .arg(&file)
             .args(args)

@@ -13,13 +13,14 @@ use tokio::sync::Mutex;
 use tokio::time::error::Elapsed;
 
 use crate::balance::{self, Server as _, Standing, UNIT, fingerprint};
-use crate::config::{self, Config, Eject, Secure};
+use crate::config::{Eject, Secure};
 use crate::link::{Link, Manner, Shared};
 use crate::queue::Queue;
 use crate::resolve::{Addr, Known};
 use crate::watch::{millis, now_ms};
 
 mod lease;
+mod removed;
 
 pub(crate) use lease::Lease;
 
@@ -274,34 +275,6 @@ impl Endpoint {
         let shared = std::mem::take(&mut *self.shared.borrow_mut());
         self.open.set(self.open.get() - idle.len() - shared.len());
         idle.clear();
-    }
-
-    /// Closes all idle connections, and from now on each one as soon as its use is over.
-    pub(crate) fn retire(&self) {
-        self.retired.set(true);
-        self.clear();
-    }
-
-    /// Has whatever is under way with it end, as soon as that is looked at.
-    pub(crate) fn cut_off(&self) {
-        self.cut.set(true);
-    }
-
-    /// Whether what is under way with it has to end.
-    pub(crate) fn is_cut_off(&self) -> bool {
-        self.cut.get()
-    }
-
-    /// Whether the configuration still names it.
-    pub(crate) fn is_named(&self, config: &Config) -> bool {
-        let mut members = config.upstreams.iter().flat_map(|upstream| &upstream.servers);
-        members.any(|member| match (&self.addr, &member.at) {
-            (Addr::Tcp(addr), config::Place::Net(named)) => {
-                *self.known.host == *named.host && addr.port() == named.port
-            }
-            (Addr::Unix(path), config::Place::Unix(named)) => **path == **named,
-            _ => false,
-        })
     }
 
     fn lease(self: &Rc<Self>, link: Link) -> Lease {

@@ -1,20 +1,16 @@
 //! `proxy.conf`: what the operator wrote, checked, as the rest of the proxy uses it.
 //!
 //! Two sets of types: `written` is the file as serde reads it (unknown keys refused, every value with
-//! its position), this module holds what comes out after the checks of `build`. Loading
-//! binds no port and resolves no name.
+//! its position); this module, `server`, `listen`, `upstream` and `secure` hold what comes out after the
+//! checks of `build`. Loading binds no port and resolves no name.
 
-use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
 use http::{HeaderName, Uri};
-use ipnet::IpNet;
 use serde::Deserialize;
 use toml::de::DeTable;
 
-use crate::log::Format;
 use crate::routes::Routes;
 
 mod build;
@@ -23,6 +19,8 @@ mod expand;
 mod listen;
 mod locate;
 mod secure;
+mod server;
+mod upstream;
 mod values;
 mod written;
 
@@ -31,6 +29,8 @@ pub use error::{ConfigError, Finding, Warning};
 pub use listen::{Certificate, Listen, Redirect, Tls, TlsKind};
 use locate::Document;
 pub use secure::{Secure, Trust};
+pub use server::{AccessLog, Server};
+pub use upstream::{Eject, Endpoint, HashBy, Health, Member, Place, Policy, Protocol, Upstream};
 use written::File;
 
 /// A configuration that may be served.
@@ -57,88 +57,6 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// Host and path to route.
     pub routes: Routes,
-}
-
-/// `[server]`: listening and limits towards clients.
-#[derive(Debug, Clone)]
-pub struct Server {
-    /// Where clients connect, and how.
-    pub listen: Vec<Listen>,
-    /// Worker threads, each with its own listener and upstream pool.
-    pub workers: usize,
-    /// Longest wait for a complete request head.
-    pub header_timeout: Duration,
-    /// Longest silence inside a request body.
-    pub body_idle_timeout: Duration,
-    /// Longest wait for the client over a whole request body, unless a route says otherwise; `None`: no limit.
-    pub request_body_timeout: Option<Duration>,
-    /// Bytes a second that a request body must come with, on average; 0: any.
-    pub min_rate: u64,
-    /// Longest request body, unless a route says otherwise; `None`: no limit.
-    pub max_body: Option<u64>,
-    /// How long an idle client connection is kept.
-    pub keep_alive: Duration,
-    /// Longest wait for open requests and streams at shutdown.
-    pub drain_timeout: Duration,
-    /// How long what is under way with a server that a reload removed may go on; `None`: to its end.
-    pub reload_timeout: Option<Duration>,
-    /// Client connections at most, over all workers.
-    pub max_connections: usize,
-    /// Client connections at most from one address, over all workers; the loopback and
-    /// [`trusted_proxies`](Self::trusted_proxies) are exempt.
-    pub max_connections_per_client: usize,
-    /// Longest wait for the PROXY header where one is expected.
-    pub proxy_protocol_timeout: Duration,
-    /// Requests that a client may make at once on one HTTP/2 connection.
-    pub http2_max_streams: u32,
-    /// Longest request head over HTTP/2, as RFC 9113 §6.5.2 counts.
-    pub http2_max_head_bytes: u32,
-    /// HTTP/2 frames that carry nothing, in ten seconds, at most.
-    pub http2_max_control_frames: usize,
-    /// Bytes of a request body that a client may send ahead over HTTP/2.
-    pub http2_stream_window: u32,
-    /// Bytes of all request bodies on a connection that a client may send ahead over HTTP/2.
-    pub http2_connection_window: u32,
-    /// Time between two pings on an HTTP/2 connection of a client.
-    pub http2_ping_interval: Duration,
-    /// Longest wait for the answer to one.
-    pub http2_ping_timeout: Duration,
-    /// Longest request head in bytes.
-    pub max_head_bytes: usize,
-    /// Where one line a request goes.
-    pub access_log: AccessLog,
-    /// How a line looks; absent: as the proxy's own log, text or JSON.
-    pub access_log_format: Option<Format>,
-    /// Networks of proxies in front of this one.
-    pub trusted_proxies: Vec<IpNet>,
-}
-
-impl Server {
-    /// The addresses of all listeners.
-    #[must_use]
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listen.iter().map(|listen| listen.address).collect()
-    }
-
-    /// Whether the `X-Forwarded-*` of a client at this address are believed.
-    #[must_use]
-    pub fn trusts(&self, client: IpAddr) -> bool {
-        let client = client.to_canonical();
-        self.trusted_proxies.iter().any(|network| network.contains(&client))
-    }
-}
-
-/// Where the access log goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AccessLog {
-    /// No line is even built.
-    Off,
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// Appended to a file.
-    File(PathBuf),
 }
 
 /// `[auth]`: who decides about sessions.
@@ -180,158 +98,6 @@ pub struct Export {
     pub url: Uri,
     /// What this proxy is called there.
     pub service: String,
-}
-
-/// `[upstreams.NAME]`: servers that answer the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upstream {
-    /// The name that routes use.
-    pub name: Arc<str>,
-    /// Its servers; every address of a name is an endpoint.
-    pub servers: Vec<Member>,
-    /// TLS towards the servers; absent: none.
-    pub tls: Option<Secure>,
-    /// What is spoken with them.
-    pub protocol: Protocol,
-    /// Requests beside each other on one HTTP/2 connection at most.
-    pub max_streams: usize,
-    /// How one is chosen.
-    pub policy: Policy,
-    /// How often names are resolved again.
-    pub resolve: Duration,
-    /// Longest wait for a connection.
-    pub connect_timeout: Duration,
-    /// Longest wait for the response head.
-    pub response_timeout: Duration,
-    /// Longest silence inside a response body (event streams are exempt).
-    pub body_idle_timeout: Duration,
-    /// How long an idle connection is kept.
-    pub idle_timeout: Duration,
-    /// Connections to one server at most, over all workers; tunnels and streams included.
-    pub max_connections: usize,
-    /// Requests that may wait for a connection when all are in use, over all workers.
-    pub queue: usize,
-    /// How long they may.
-    pub queue_timeout: Duration,
-    /// The part of the requests, in percent, that may be sent a second time.
-    pub retry_budget: u8,
-    /// Longest silence of a tunnel (WebSocket) before it is closed.
-    pub tunnel_idle: Duration,
-    /// Active health check; absent: a server is judged by its answers alone.
-    pub health: Option<Health>,
-    /// When a server is left out because requests to it fail; absent: never.
-    pub eject: Option<Eject>,
-    /// How long the share of a server grows that is well again; zero: it has its whole share at once.
-    pub slow_start: Duration,
-}
-
-/// A server of an upstream.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Member {
-    /// Where it is.
-    pub at: Place,
-    /// Its part of the requests, in relation to the weights of the others.
-    pub weight: u32,
-    /// It gets requests only when no other server is well.
-    pub backup: bool,
-}
-
-/// Where a server is: on the network, or behind a socket in the file system.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Place {
-    /// Host and port.
-    Net(Endpoint),
-    /// The path of a socket.
-    Unix(PathBuf),
-}
-
-/// A host and a port.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Endpoint {
-    /// A name or an IP address (IPv6 without brackets).
-    pub host: String,
-    /// The port.
-    pub port: u16,
-}
-
-/// What is spoken with a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Protocol {
-    /// HTTP/1.1: one request after the other on a connection.
-    #[default]
-    Http1,
-    /// HTTP/2, agreed on by TLS: requests share connections.
-    Http2,
-    /// HTTP/2 without TLS, known beforehand.
-    Http2Clear,
-}
-
-/// How a server is chosen.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Policy {
-    /// In turn.
-    #[default]
-    RoundRobin,
-    /// The one with the fewest requests in flight; in turn among equals.
-    LeastConnections,
-    /// Of two servers by chance, the one with the lower response time for each request it has at hand.
-    RandomTwo,
-    /// The same server for the same key, as long as it is well.
-    Hash(HashBy),
-}
-
-/// What requests have in common that belong on the same server; without the header or the cookie, the
-/// client counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HashBy {
-    /// The address of the client.
-    Client,
-    /// The value of a header.
-    Header(HeaderName),
-    /// The value of a cookie.
-    Cookie(String),
-}
-
-/// An active health check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Health {
-    /// Path that answers 2xx when all is well.
-    pub path: String,
-    /// Time between two checks.
-    pub interval: Duration,
-    /// Longest wait for an answer.
-    pub timeout: Duration,
-    /// So many bad answers in a row take a server out.
-    pub unhealthy_after: u32,
-    /// So many good ones in a row put it back.
-    pub healthy_after: u32,
-}
-
-/// When a server is left out because requests to it fail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Eject {
-    /// So many failures in a row, as one worker sees them, are too many ...
-    pub failures: u32,
-    /// ... if they happen in this time.
-    pub within: Duration,
-    /// How long it is left out.
-    pub duration: Duration,
-    /// The part of an upstream's servers that may be left out at the same time, in percent.
-    pub at_most: u8,
-    /// Answers that count as failures, besides connections that fail and answers that don't come.
-    pub statuses: Vec<u16>,
-}
-
-impl Default for Eject {
-    fn default() -> Self {
-        Self {
-            failures: 5,
-            within: Duration::from_secs(10),
-            duration: Duration::from_secs(10),
-            at_most: 50,
-            statuses: vec![502, 503, 504],
-        }
-    }
 }
 
 impl Config {

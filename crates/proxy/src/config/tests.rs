@@ -1,9 +1,12 @@
 use super::*;
+use crate::log::Format;
 use crate::route::AuthRule;
 
+mod committed;
 mod listen;
 mod reference;
 mod routes;
+mod upstreams;
 
 fn parse(text: &str) -> Result<Loaded, ConfigError> {
     Config::parse_with(text, "proxy.conf", &|_| None)
@@ -17,6 +20,8 @@ fn errors(text: &str) -> String {
 fn warnings(text: &str) -> Vec<String> {
     parse(text).unwrap().warnings.iter().map(ToString::to_string).collect()
 }
+
+const COMMITTED: &str = include_str!("../../../../proxy.conf");
 
 const SMALL: &str = r#"
 [upstreams.web]
@@ -163,144 +168,6 @@ upstream = "web"
 }
 
 #[test]
-fn servers_have_weights_and_backups() {
-    let text = SMALL.replace(
-        "servers = [\"127.0.0.1:9000\"]",
-        "servers = [{ address = \"a:1\", weight = 3 }, \"b:2\", { address = \"c:3\", backup = true }]\n\
-         policy = \"hash\"\nhash_by = \"cookie:room\"",
-    );
-    let web = &parse(&text).unwrap().config.upstreams[0];
-    let servers: Vec<_> = web.servers.iter().map(|one| (&one.at, one.weight, one.backup)).collect();
-    let at = |host: &str, port| Place::Net(Endpoint { host: host.to_owned(), port });
-    let [a, b, c] = [at("a", 1), at("b", 2), at("c", 3)];
-    assert_eq!(servers, [(&a, 3, false), (&b, 1, false), (&c, 1, true)]);
-    assert_eq!(web.policy, Policy::Hash(HashBy::Cookie("room".to_owned())));
-    for (from, to, want) in [
-        (
-            "weight = 3",
-            "weight = 0",
-            "3:40: key `upstreams.web.servers[0].weight`: 0 is out of range",
-        ),
-        (
-            "weight = 3",
-            "wieght = 3",
-            "3:31: key `upstreams.web.servers[0].wieght`: unknown key; did you mean `weight`?",
-        ),
-        ("\"b:2\"", "\"a:1\"", "\"a:1\" is there twice; remove one"),
-        ("\"b:2\"", "7", "expected \"host:port\", or a table"),
-        ("cookie:room", "cookie:", "\"cookie:\" is nothing to hash by; write \"client\""),
-        ("\"hash\"", "\"random_two\"", "hash_by has a meaning only with the policy \"hash\""),
-    ] {
-        let error = errors(&text.replace(from, to));
-        assert!(error.contains(want), "{error}\n{want}");
-    }
-    let backup = SMALL.replace("\"127.0.0.1:9000\"", "{ address = \"a:1\", backup = true }");
-    assert!(warnings(&backup)[0].contains("every server is a backup"));
-}
-
-#[test]
-fn a_server_that_fails_may_be_left_out() {
-    let with = |lines: &str| SMALL.replace("[[hosts]]", &format!("{lines}\n[[hosts]]"));
-    assert_eq!(parse(SMALL).unwrap().config.upstreams[0].eject, None);
-    let web = &parse(&with("eject = {}\nslow_start = \"20s\"")).unwrap().config.upstreams[0];
-    assert_eq!((web.eject.as_ref(), web.slow_start.as_secs()), (Some(&Eject::default()), 20));
-    let all = "eject = { failures = 3, within = \"1s\", for = \"2s\", at_most = \"34%\", statuses = [500] }";
-    let (second, two) = (Duration::from_secs(1), Duration::from_secs(2));
-    assert_eq!(
-        parse(&with(all)).unwrap().config.upstreams[0].eject,
-        Some(Eject {
-            failures: 3,
-            within: second,
-            duration: two,
-            at_most: 34,
-            statuses: vec![500]
-        })
-    );
-    for (from, to, want) in [
-        ("\"34%\"", "\"34\"", "key `upstreams.web.eject.at_most`: \"34\" is not a part of a whole"),
-        ("[500]", "[200]", "200 is out of range; the range is 400 to 599"),
-        ("failures = 3", "failures = 0", "0 is out of range"),
-        ("\"2s\"", "\"0s\"", "the duration is zero"),
-    ] {
-        let error = errors(&with(&all.replace(from, to)));
-        assert!(error.contains(want), "{error}\n{want}");
-    }
-    let health = "health = { path = \"/h\", unhealthy_after = 3, healthy_after = 2 }";
-    let health = parse(&with(health)).unwrap().config.upstreams[0].health.clone().unwrap();
-    assert_eq!((health.unhealthy_after, health.healthy_after), (3, 2));
-}
-
-#[test]
-fn requests_may_wait_and_be_repeated_within_limits() {
-    let web = &parse(SMALL).unwrap().config.upstreams[0];
-    assert_eq!((web.queue, web.queue_timeout.as_secs(), web.retry_budget), (100, 5, 20));
-    let lines = "queue = 0\nqueue_timeout = \"1s\"\nretry_budget = \"0%\"\n[[hosts]]";
-    let web = &parse(&SMALL.replace("[[hosts]]", lines)).unwrap().config.upstreams[0];
-    assert_eq!((web.queue, web.queue_timeout.as_secs(), web.retry_budget), (0, 1, 0));
-    let error = errors(&SMALL.replace("[[hosts]]", "retry_budget = \"2\"\n[[hosts]]"));
-    assert!(error.contains("key `upstreams.web.retry_budget`: \"2\" is not a part"), "{error}");
-}
-
-#[test]
-fn servers_may_be_reached_by_tls() {
-    let with = |lines: &str| SMALL.replace("[[hosts]]", &format!("{lines}\n[[hosts]]"));
-    let tls = |lines: &str| parse(&with(lines)).unwrap().config.upstreams[0].tls.clone();
-    assert_eq!(tls("tls = false"), None);
-    let open = tls("tls = { insecure = true, server_name = \"web.internal\" }").unwrap();
-    assert_eq!(open.trust, Trust::Anyone);
-    assert_eq!(open.server_name.unwrap().to_str(), "web.internal");
-    assert!(
-        warnings(&with("tls = { insecure = true }"))[0].contains("certificates are not checked")
-    );
-
-    let key = rcgen::KeyPair::generate().unwrap();
-    let own = rcgen::CertificateParams::new(["web".to_owned()]).unwrap().self_signed(&key).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("ca.pem");
-    std::fs::write(&file, own.pem()).unwrap();
-    let file = file.display();
-    let trusting = tls(&format!("tls = {{ ca = \"{file}\" }}")).unwrap();
-    assert_eq!(trusting.trust, Trust::These(vec![own.der().clone()]));
-    for (lines, want) in [
-        (format!("tls = {{ ca = \"{file}\", insecure = true }}"), "insecure makes ca useless"),
-        (
-            "tls = { ca = \"/nowhere.pem\" }".to_owned(),
-            "key `upstreams.web.tls.ca`: the certificates in /nowhere.pem",
-        ),
-        (
-            "tls = { server_name = \"a b\" }".to_owned(),
-            "\"a b\" can't be the name in a certificate",
-        ),
-        ("tls = 5".to_owned(), "expected true, false, or a table"),
-    ] {
-        let error = errors(&with(&lines));
-        assert!(error.contains(want), "{error}\n{want}");
-    }
-    let socket = with("tls = { insecure = true }").replace("127.0.0.1:9000", "unix:/run/web.sock");
-    assert!(errors(&socket).contains("add server_name to tls"));
-}
-
-#[test]
-fn http2_is_spoken_with_tls_or_without_as_written() {
-    let with = |lines: &str| SMALL.replace("[[hosts]]", &format!("{lines}\n[[hosts]]"));
-    let web = |lines: &str| parse(&with(lines)).unwrap().config.upstreams[0].clone();
-    assert_eq!((web("").protocol, web("").max_streams), (Protocol::Http1, 100));
-    let clear = web("protocol = \"h2c\"\nmax_streams = 7");
-    assert_eq!((clear.protocol, clear.max_streams), (Protocol::Http2Clear, 7));
-    let secured = web("protocol = \"h2\"\ntls = { insecure = true }");
-    assert_eq!(secured.protocol, Protocol::Http2);
-    for (lines, want) in [
-        ("protocol = \"h2\"", "key `upstreams.web.protocol`: \"h2\" needs TLS; write tls = true"),
-        ("protocol = \"h2c\"\ntls = { insecure = true }", "\"h2c\" goes without TLS"),
-        ("protocol = \"http2\"", "there is no protocol \"http2\"; write \"http1\""),
-        ("max_streams = 0", "0 is out of range; the range is 1 to 1000"),
-    ] {
-        let error = errors(&with(lines));
-        assert!(error.contains(want), "{error}\n{want}");
-    }
-}
-
-#[test]
 fn a_host_can_be_named_once() {
     let text = format!(
         "{SMALL}[[hosts]]\nnames = [\"*\"]\n[[hosts.routes]]\npath = \"/\"\nupstream = \"web\"\n"
@@ -359,92 +226,6 @@ fn variables_of_the_environment_are_put_in() {
 fn a_file_that_is_not_there_is_one_line() {
     let error = Config::load(Path::new("/nowhere/proxy.conf")).map(|_| ()).unwrap_err().to_string();
     assert!(error.starts_with("/nowhere/proxy.conf: ") && error.contains("--config"), "{error}");
-}
-
-const COMMITTED: &str = include_str!("../../../../proxy.conf");
-
-#[test]
-fn the_committed_file_serves_both_set_ups() {
-    let Loaded { config, warnings } = parse(COMMITTED).unwrap();
-    assert!(warnings.is_empty(), "{warnings:?}");
-    let server_of = |config: &Config, path: &str| {
-        let route = config.routes.find("localhost:8080", path).unwrap();
-        let Place::Net(server) =
-            &config.upstreams[route.forward().unwrap().to.upstreams()[0]].servers[0].at
-        else {
-            panic!("not on the network")
-        };
-        (format!("{}:{}", server.host, server.port), route.auth)
-    };
-    for path in [
-        "/submit-info",
-        "/get-list/",
-        "/add-list",
-        "/connect-peer",
-        "/broadcast-peer",
-        "/send-peer",
-        "/get-messages",
-        "/hello",
-        "/chat",
-        "/chat/events",
-        "/chat/ws",
-    ] {
-        assert_eq!(
-            server_of(&config, path),
-            ("127.0.0.1:8001".to_owned(), AuthRule::Required),
-            "{path}"
-        );
-    }
-    for path in ["/", "/login", "/register", "/auth/verify", "/chat.js", "/.well-known/jwks.json"] {
-        assert_eq!(
-            server_of(&config, path),
-            ("127.0.0.1:9000".to_owned(), AuthRule::None),
-            "{path}"
-        );
-    }
-    let compose = |name: &str| match name {
-        "BACKEND_AUTH" => Some("backend-auth:9000".to_owned()),
-        "CHAT_TRACKER" => Some("chat-tracker:8001".to_owned()),
-        _ => None,
-    };
-    let config = Config::parse_with(COMMITTED, "proxy.conf", &compose).unwrap().config;
-    assert_eq!(server_of(&config, "/").0, "backend-auth:9000");
-    assert_eq!(server_of(&config, "/hello").0, "chat-tracker:8001");
-}
-
-/// What is commented out shows the default, so uncommenting it changes nothing.
-#[test]
-fn the_commented_keys_of_the_committed_file_are_the_defaults() {
-    let uncommented: String = COMMITTED
-        .lines()
-        .map(|line| match line.strip_prefix('#') {
-            // Those without a default show an example.
-            Some(rest)
-                if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[')
-                    && ![
-                        "workers",
-                        "access_log_format",
-                        "health",
-                        "eject",
-                        "request_body_timeout",
-                        "reload_timeout",
-                        "max_body",
-                    ]
-                    .iter()
-                    .any(|key| rest.starts_with(key)) =>
-            {
-                rest
-            }
-            _ => line,
-        })
-        .map(|line| format!("{line}\n"))
-        .collect();
-    assert!(uncommented.lines().filter(|line| !line.starts_with('#')).count() > 60);
-    let debug = |text: &str| {
-        let config = parse(text).unwrap().config;
-        format!("{:?}{:?}{:?}{:?}", config.server, config.tls, config.auth, config.upstreams)
-    };
-    assert_eq!(debug(&uncommented), debug(COMMITTED));
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod record;
 mod sink;
 
 use line::Line;
+pub(crate) use line::is_invisible;
 pub(crate) use record::Record;
 pub(crate) use sink::Sink;
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use super::locate::Document;
+use crate::log::is_invisible;
 
 /// One thing that is wrong, or suspicious, at one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,9 +44,25 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: ", self.line, self.column)?;
         if !self.key.is_empty() {
-            write!(f, "key `{}`: ", self.key)?;
+            write!(f, "key `{}`: ", Shown(&self.key))?;
         }
-        write!(f, "{}; {}", self.problem, self.remedy)
+        write!(f, "{}; {}", Shown(&self.problem), Shown(&self.remedy))
+    }
+}
+
+/// A text with what the file says in it: one line, which reads as it is.
+struct Shown<'a>(&'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for letter in self.0.chars() {
+            if letter.is_control() || is_invisible(letter) {
+                write!(f, "{}", letter.escape_unicode())?;
+            } else {
+                write!(f, "{letter}")?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -168,6 +168,15 @@ upstream = "web"
 }
 
 #[test]
+fn a_complaint_is_one_line_whatever_is_in_the_file() {
+    let text = "[server]\nlisten = [\"a\\nb\\u001b[2J\\u202e\"]\n[upstreams.\"x\\u0000\"]\nservers = [\"\"]\n";
+    let error = errors(&format!("{text}{SMALL}"));
+    let [listen, servers] = error.lines().collect::<Vec<_>>()[..] else { panic!("{error}") };
+    assert!(listen.contains(r#""a\u{a}b\u{1b}[2J\u{202e}" is not an address"#), "{listen}");
+    assert!(servers.contains(r"key `upstreams.x\u{0}.servers`"), "{servers}");
+}
+
+#[test]
 fn a_host_can_be_named_once() {
     let text = format!(
         "{SMALL}[[hosts]]\nnames = [\"*\"]\n[[hosts.routes]]\npath = \"/\"\nupstream = \"web\"\n"

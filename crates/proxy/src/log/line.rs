@@ -206,7 +206,7 @@ pub(super) fn quoted(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 /// Marks, overrides and isolates of text direction, and separators of lines.
-fn is_invisible(letter: char) -> bool {
+pub(crate) fn is_invisible(letter: char) -> bool {
     matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 

@@ -33,6 +33,7 @@ const EXAMPLES: &str = "Examples:
   backend-auth                                          on 127.0.0.1:9000, data in ./data, pages from ./www
   backend-auth --public-origin https://chat.example.org secure cookies, http is redirected
   backend-auth --registration invite                    the first account, then holders of an invite
+  backend-auth reset-link carol                         a link for someone who forgot the password
   backend-auth health                                   asks the running program; for containers";
 
 /// Subcommands.
@@ -40,6 +41,11 @@ const EXAMPLES: &str = "Examples:
 pub enum Command {
     /// Ask the program that runs at --server-ip and --server-port whether it is alive.
     Health,
+    /// Make a link by which USER chooses a new password: good once, for 15 minutes. The server may be running.
+    ResetLink {
+        /// The account's name.
+        user: String,
+    },
 }
 
 /// Who may make an account.
@@ -73,14 +79,14 @@ pub struct Flags {
     #[arg(long, env = "SERVER_PORT", default_value_t = 9000, global = true)]
     pub server_port: u16,
     /// Folder of the database and of the key that signs identities; made if missing.
-    #[arg(long, env = "DATA_DIR", default_value = "data", value_name = "DIR")]
+    #[arg(long, env = "DATA_DIR", default_value = "data", value_name = "DIR", global = true)]
     pub data_dir: PathBuf,
     /// Folder of the web client.
     #[arg(long, env = "WWW_DIR", default_value = "www", value_name = "DIR")]
     pub www: PathBuf,
     /// Where browsers find the chat, e.g. `https://chat.example.org`. With https, cookies are Secure and
     /// plain http is redirected; without, any host name works over plain http.
-    #[arg(long, env = "PUBLIC_ORIGIN", value_name = "URL")]
+    #[arg(long, env = "PUBLIC_ORIGIN", value_name = "URL", global = true)]
     pub public_origin: Option<String>,
     /// Who may make an account. The very first account always may, and administers.
     #[arg(long, env = "REGISTRATION", value_enum, default_value = "open")]
@@ -113,6 +119,10 @@ pub struct Flags {
     /// Sessions of one account at most; a further one ends the one unused for longest.
     #[arg(long, env = "SESSIONS_PER_ACCOUNT", default_value_t = 50)]
     pub sessions_per_account: usize,
+
+    /// Personal access tokens of one account at most.
+    #[arg(long, env = "TOKENS_PER_ACCOUNT", default_value_t = 50)]
+    pub tokens_per_account: usize,
 
     /// Characters of a password at least.
     #[arg(long, env = "PASSWORD_MIN", default_value_t = 12)]
@@ -231,6 +241,8 @@ pub struct Config {
     pub step_up_after: i64,
     /// Sessions of one account.
     pub sessions_per_account: usize,
+    /// Tokens of one account.
+    pub tokens_per_account: usize,
     /// Characters of a password at least.
     pub password_min: usize,
     /// Bytes of a password at most.
@@ -317,6 +329,7 @@ impl TryFrom<Flags> for Config {
             remembered,
             step_up_after: seconds(flags.step_up_after),
             sessions_per_account: flags.sessions_per_account.max(1),
+            tokens_per_account: flags.tokens_per_account,
             password_min: flags.password_min,
             password_max_bytes: flags.password_max_bytes,
             hasher: HasherConfig {

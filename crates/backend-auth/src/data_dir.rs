@@ -61,13 +61,18 @@ impl DataDir {
 
     /// The database's file.
     pub fn database(&self) -> PathBuf {
-        self.path.join("auth.db")
+        database(&self.path)
     }
 
     /// The identity key's file.
     pub fn identity_key(&self) -> PathBuf {
         self.path.join("identity-key")
     }
+}
+
+/// The database's file in a folder that someone else may hold.
+pub fn database(folder: &Path) -> PathBuf {
+    folder.join("auth.db")
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ impl Mint {
     /// When the system has no randomness, or the claims can't be encoded.
     pub fn mint(&self, session: &Session, now: i64, lifetime: i64) -> Result<Minted, MintError> {
         let account = &session.account;
-        let expires_at = now + lifetime.min(DIRECT_LIFETIME);
+        let expires_at = (now + lifetime.min(DIRECT_LIFETIME)).min(session.ends_at);
         let claims = Claims {
             iss: self.issuer.clone(),
             aud: vec![TRACKER_AUDIENCE.to_owned()],
@@ -137,7 +137,7 @@ impl Mint {
             sid: session.sid.clone(),
             name: account.name.clone(),
             roles: vec![account.role.as_str().to_owned()],
-            scope: "chat:read chat:write".to_owned(),
+            scope: session.scope.clone(),
             amr: session.amr.split(' ').map(str::to_owned).collect(),
             auth_time: session.auth_time,
             iat: now,
@@ -215,9 +215,11 @@ mod tests {
             sid: "sid".into(),
             auth_time: 5,
             idle: 60,
-            ends_at: 100,
+            ends_at: i64::MAX,
             remember: false,
             amr: "pwd".into(),
+            scope: "chat:read chat:write".into(),
+            kind: crate::sessions::Kind::Cookie,
         }
     }
 

@@ -19,6 +19,7 @@
 //! - [`identity`]: the key, the JWT, the key set; [`secret`]: tokens and what is kept of them.
 //! - [`user_agent`]: a name for a device.
 //! - [`client`], [`cookies`], [`csrf`], [`next`], [`body`]: reading a request without believing it.
+//! - [`host`]: what the program does on the host, next to its running server.
 //! - [`addresses`], [`qr`]: how others get in.
 //! - [`audit`], [`metrics`], [`openapi`], [`clock`]: who did what, numbers, the API's description, the time.
 
@@ -35,6 +36,7 @@ pub mod files;
 pub mod handlers;
 pub mod hasher;
 pub mod headers;
+pub mod host;
 pub mod identity;
 pub mod metrics;
 pub mod next;

@@ -1,8 +1,10 @@
 //! The program `backend-auth`: flags, log, serve until a signal, drain.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use backend_auth::config::{Cli, Command};
+use backend_auth::host::{self, HostError};
 use backend_auth::{AuthServer, Config};
 use service::{args, probe, shutdown, telemetry};
 
@@ -11,8 +13,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli: Cli = args::parse();
-    if let Some(Command::Health) = cli.command {
-        return probe::exit_code(cli.flags.addr());
+    match cli.command {
+        None => {}
+        Some(Command::Health) => return probe::exit_code(cli.flags.addr()),
+        Some(Command::ResetLink { user }) => return said(host::reset_link(&cli.flags, &user)),
     }
     if let Err(error) = telemetry::init(&cli.log) {
         return args::usage_error(&format!("--log-level: {error}"));
@@ -26,6 +30,18 @@ fn main() -> ExitCode {
         Err(error) => return args::usage_error(&error),
     };
     runtime.block_on(run(config))
+}
+
+/// What a command on the host came to: its answer on standard output, or one line about what is wrong.
+fn said(outcome: Result<String, HostError>) -> ExitCode {
+    match outcome {
+        Ok(answer) => {
+            // A reader that went away has heard enough.
+            let _ = writeln!(std::io::stdout(), "{answer}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => args::usage_error(&error),
+    }
 }
 
 async fn run(config: Config) -> ExitCode {

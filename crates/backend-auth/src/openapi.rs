@@ -3,8 +3,8 @@
 use utoipa::OpenApi;
 
 use crate::handlers::{
-    account, admin, guide, invites, login, logout, password, reauth, register, sessions, token,
-    verify,
+    account, admin, guide, invites, login, logout, password, reauth, register, reset, sessions,
+    token, tokens, verify,
 };
 
 /// The document.
@@ -23,6 +23,10 @@ use crate::handlers::{
         reauth::reauth,
         sessions::list,
         sessions::revoke,
+        tokens::list,
+        tokens::create,
+        tokens::revoke,
+        reset::reset,
         invites::create,
         token::token,
         verify::verify,
@@ -36,6 +40,13 @@ use crate::handlers::{
         admin::users::enable,
         admin::users::end_sessions,
         admin::users::delete,
+        admin::resets::create,
+        admin::bots::create,
+        admin::bots::list_tokens,
+        admin::bots::create_token,
+        admin::bots::revoke_token,
+        admin::invites::list,
+        admin::invites::revoke,
         admin::audit::search,
         admin::audit::export
     ),

@@ -10,14 +10,14 @@ use service::Problem;
 use utoipa::OpenApi;
 
 use crate::handlers::{
-    Done, account, admin, guide, invites, login, logout, password, reauth, register, revocations,
-    sessions, success, token, verify,
+    Done, account, admin, guide, invites, login, logout, password, reauth, register, reset,
+    revocations, sessions, success, token, tokens, verify,
 };
 use crate::{App, csrf, headers, openapi, pages};
 
 /// All routes over one state.
 pub fn build(app: &Arc<App>) -> Router {
-    let calls: [(&str, MethodRouter<Arc<App>>); 23] = [
+    let calls: [(&str, MethodRouter<Arc<App>>); 32] = [
         ("/register", post(register::register).get(pages::serve)),
         ("/login", post(login::login).get(pages::serve)),
         ("/logout", post(logout::logout)),
@@ -28,12 +28,21 @@ pub fn build(app: &Arc<App>) -> Router {
         ("/auth/reauth", post(reauth::reauth)),
         ("/auth/sessions", get(sessions::list)),
         ("/auth/sessions/revoke", post(sessions::revoke)),
+        ("/auth/tokens", get(tokens::list).post(tokens::create)),
+        ("/auth/tokens/revoke", post(tokens::revoke)),
+        ("/reset", post(reset::reset).get(pages::serve)),
         ("/auth/admin/users", get(admin::users::list)),
         ("/auth/admin/users/role", post(admin::users::set_role)),
         ("/auth/admin/users/disable", post(admin::users::disable)),
         ("/auth/admin/users/enable", post(admin::users::enable)),
         ("/auth/admin/users/end-sessions", post(admin::users::end_sessions)),
         ("/auth/admin/users/delete", post(admin::users::delete)),
+        ("/auth/admin/users/reset-link", post(admin::resets::create)),
+        ("/auth/admin/bots", post(admin::bots::create)),
+        ("/auth/admin/tokens", get(admin::bots::list_tokens).post(admin::bots::create_token)),
+        ("/auth/admin/tokens/revoke", post(admin::bots::revoke_token)),
+        ("/auth/admin/invites", get(admin::invites::list)),
+        ("/auth/admin/invites/revoke", post(admin::invites::revoke)),
         ("/auth/admin/audit", get(admin::audit::search)),
         ("/auth/admin/audit/export", get(admin::audit::export)),
         ("/auth/info", get(guide::info)),

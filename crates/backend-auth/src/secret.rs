@@ -19,6 +19,8 @@ pub struct Secret {
     pub hash: SecretHash,
 }
 
+/// How a personal access token begins.
+pub const ACCESS_TOKEN: &str = "chat_pat_";
 /// Characters of a session token and of a device mark: 256 bits.
 const TOKEN_CHARS: usize = 43;
 /// Characters of an invite's code and of a session's public id: 128 bits.
@@ -39,6 +41,14 @@ impl Secret {
     /// When the system has no randomness to give.
     pub fn code() -> Result<Self, getrandom::Error> {
         Ok(Self::of(random::<16>()?))
+    }
+
+    /// A personal access token: its mark tells scanners of leaked secrets what it is.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn access_token() -> Result<Self, getrandom::Error> {
+        Ok(Self::of(format!("{ACCESS_TOKEN}{}", random::<32>()?)))
     }
 
     fn of(text: String) -> Self {
@@ -65,6 +75,12 @@ impl SecretHash {
     /// The hash of a token that a client presents, unless it has the wrong shape.
     pub fn of_token(text: &str) -> Option<Self> {
         Self::of_shape(text, TOKEN_CHARS)
+    }
+
+    /// The hash of a personal access token that a client presents, unless it has the wrong shape.
+    pub fn of_access_token(text: &str) -> Option<Self> {
+        Self::of_token(text.strip_prefix(ACCESS_TOKEN)?)?;
+        Some(Self::digest(text))
     }
 
     /// The hash of a code that a client presents, unless it has the wrong shape.

@@ -92,7 +92,13 @@ impl AuthServer {
         let data = DataDir::take(&config.data_dir)?;
         let (store, store_thread) = Store::open(&data.database())?;
         let now = clock::now();
-        let sessions = store.read(move |db| store::sessions::load(db, now)).await?;
+        let sessions = store
+            .read(move |db| {
+                let mut stored = store::sessions::load(db, now)?;
+                stored.extend(store::tokens::load(db, now)?);
+                Ok(stored)
+            })
+            .await?;
         let first_run = !store.read(accounts::any).await?;
         let files = Files::of(&config.www)
             .map_err(|source| StartError::Www { path: config.www.display().to_string(), source })?;
@@ -104,7 +110,7 @@ impl AuthServer {
             throttle: Throttle::new(config.throttle.clone()),
             cookies: Cookies::new(config.https()),
             policy: Policy { min_chars: config.password_min, max_bytes: config.password_max_bytes },
-            sessions: Sessions::load(sessions),
+            sessions: Sessions::load(&sessions),
             first_run: AtomicBool::new(first_run),
             ready: AtomicBool::new(true),
             metrics,
@@ -224,6 +230,7 @@ async fn sweep(app: &App) {
         .write(
             move |db| {
                 store::revocations::sweep(db, now)?;
+                store::tokens::sweep(db, now)?;
                 store::audit::sweep(db, now.saturating_sub(keep), failures)
             },
             |_| (),

@@ -1,4 +1,4 @@
-//! Sessions in memory, so that `GET /auth/verify` asks no disk.
+//! Sessions and personal access tokens in memory, so that `GET /auth/verify` asks no disk.
 //!
 //! The store's thread is the only writer of sessions, and it brings this table in line inside the same
 //! job that commits; so the table is exact. `last_seen` alone is written later, in a batch once a minute:
@@ -29,6 +29,26 @@ pub struct Session {
     pub remember: bool,
     /// By what the account showed who it is (RFC 8176), separated by spaces: `pwd`.
     pub amr: String,
+    /// What may be done with it, separated by spaces.
+    pub scope: String,
+    /// What opened it.
+    pub kind: Kind,
+}
+
+/// What opened a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A sign-in; its token is in a cookie.
+    Cookie,
+    /// A personal access token, which is the token itself.
+    Token,
+}
+
+impl Session {
+    /// Whether it may do this.
+    pub fn may(&self, scope: &str) -> bool {
+        self.scope.split(' ').any(|own| own == scope)
+    }
 }
 
 /// A session that was ended.
@@ -88,11 +108,9 @@ struct Table {
 
 impl Sessions {
     /// The table, filled from the store.
-    pub fn load(stored: Vec<Stored>) -> Self {
+    pub fn load(stored: &[Stored]) -> Self {
         let sessions = Self::default();
-        for Stored { token, session, last_seen } in stored {
-            sessions.insert(token, session, last_seen);
-        }
+        sessions.extend(stored);
         sessions
     }
 
@@ -102,6 +120,13 @@ impl Sessions {
         table.by_sid.insert(session.sid.clone(), token);
         let entry = Entry { session, last_seen: now, written: now, minted: None };
         table.by_token.insert(token, entry);
+    }
+
+    /// Adds several.
+    pub fn extend(&self, stored: &[Stored]) {
+        for Stored { token, session, last_seen } in stored {
+            self.insert(*token, session.clone(), *last_seen);
+        }
     }
 
     /// Ends a session.
@@ -177,7 +202,7 @@ impl Sessions {
         }
     }
 
-    /// Sessions in the table.
+    /// Sessions and tokens in the table.
     pub fn len(&self) -> usize {
         self.lock().by_token.len()
     }
@@ -216,6 +241,8 @@ mod tests {
             ends_at: 7 * 24 * HOUR,
             remember: false,
             amr: "pwd".into(),
+            scope: "chat:read chat:write".into(),
+            kind: Kind::Cookie,
         };
         let (sessions, token) = (Sessions::default(), SecretHash::digest("token"));
         sessions.insert(token, Arc::new(session), 0);

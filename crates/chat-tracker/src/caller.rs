@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
-use http::HeaderMap;
+use http::header::{HeaderValue, WWW_AUTHENTICATE};
 use http::request::Parts;
+use http::{HeaderMap, Method};
 use service::Problem;
 use wire::PeerId;
 use wire::identity::IDENTITY_HEADER;
 
 use crate::answer::problem;
-use crate::identity::Account;
+use crate::identity::{Account, READ, WRITE};
 use crate::peers::Registration;
 use crate::store::SignIn;
 use crate::tracker::Tracker;
@@ -34,6 +35,7 @@ impl FromRequestParts<Tracker> for Caller {
         let account = tracker.identity.identify(&head.headers).await?;
         let ip = forwarded_for(&head.headers).unwrap_or_else(|| socket(head));
         let caller = Self { account, ip };
+        caller.may(scope_of(&head.method, head.uri.path()))?;
         caller.welcome(tracker).await?;
         Ok(caller)
     }
@@ -112,6 +114,28 @@ impl Caller {
         Err(Problem::forbidden("not_your_peer", message))
     }
 
+    /// Whether the caller's identity has this scope; a guest has no identity that could lack it.
+    ///
+    /// # Errors
+    /// 403 `insufficient_scope` (RFC 6750 §3.1).
+    pub(crate) fn may(&self, scope: &'static str) -> Result<(), Problem> {
+        let Some(account) = self.account() else { return Ok(()) };
+        let has = match scope {
+            READ => account.scopes.read,
+            _ => account.scopes.write,
+        };
+        if has {
+            return Ok(());
+        }
+        let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+        let problem =
+            Problem::forbidden("insufficient_scope", format!("this needs the scope {scope}"));
+        Err(match HeaderValue::try_from(challenge) {
+            Ok(challenge) => problem.with_header(WWW_AUTHENTICATE, challenge),
+            Err(_) => problem,
+        })
+    }
+
     /// Whether the account's session isn't known to be over.
     ///
     /// # Errors
@@ -140,6 +164,14 @@ impl Caller {
     pub(crate) fn sub(&self) -> Option<Arc<str>> {
         self.account.as_ref().map(|account| account.sub.clone())
     }
+}
+
+/// Calls that look and change nothing, although they are no `GET`: their fields are in a body.
+const QUESTIONS: [&str; 4] = ["/get-messages", "/connect-peer", "/chat/direct/status", "/hello"];
+
+/// The scope that a call asks for. What isn't known to only look, changes.
+fn scope_of(method: &Method, path: &str) -> &'static str {
+    if method.is_safe() || QUESTIONS.contains(&path) { READ } else { WRITE }
 }
 
 /// Where a call came from, for backend-auth, which counts failed sign-ins by address.

@@ -62,3 +62,63 @@ pub struct Revoked {
     /// Sessions that ended.
     pub ended: usize,
 }
+
+/// `POST /auth/tokens`: a personal access token.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CreateToken {
+    /// What its owner calls it, 1-64 characters.
+    pub name: String,
+    /// What it may do: `chat:read`, `chat:write` (both by default), and for administrators `audit:read`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
+    /// Seconds that it lives: 60 to 366 days, 90 days by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u64>,
+}
+
+/// Answer to [`CreateToken`]: the only time that the token is told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewToken {
+    /// The token itself: `chat_pat_` and 43 characters.
+    pub token: String,
+    /// What there is to know of it later.
+    #[serde(flatten)]
+    pub about: Token,
+}
+
+/// A personal access token, as its owner sees it later.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Token {
+    /// Its public id.
+    pub id: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// When it was made (RFC 3339, UTC).
+    pub created_at: String,
+    /// When it ends (RFC 3339, UTC).
+    pub expires_at: String,
+    /// When it was last used (RFC 3339, UTC; to the minute).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<String>,
+}
+
+/// Answer to `GET /auth/tokens`, the newest first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Tokens {
+    /// The tokens.
+    pub tokens: Vec<Token>,
+}
+
+/// `POST /auth/tokens/revoke`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RevokeToken {
+    /// Its public id.
+    pub id: String,
+}

@@ -85,8 +85,85 @@ pub struct ChangedUser {
     pub role: String,
     /// Can't sign in, and nothing of it works.
     pub disabled: bool,
-    /// Sessions that ended with the change.
+    /// Sessions that ended with the change, and tokens that were in use.
     pub ended_sessions: usize,
+}
+
+/// Answer to `POST /auth/admin/users/reset-link`: the only time that the link is told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ResetLink {
+    /// Whose password it is.
+    pub username: String,
+    /// 128 random bits, base64url; for `POST /reset`.
+    pub code: String,
+    /// The path that a browser opens: `/reset#code=CODE`. What follows the `#` stays in the browser.
+    pub path: String,
+    /// When it ends (RFC 3339, UTC).
+    pub expires_at: String,
+}
+
+/// `POST /auth/admin/bots`: an account for a program.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CreateBot {
+    /// Its name: a valid [`crate::PeerId`] that nobody has or had.
+    pub username: String,
+}
+
+/// `POST /auth/admin/tokens`: a token for a bot.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CreateBotToken {
+    /// The bot's account.
+    pub user_id: String,
+    /// The token.
+    #[serde(flatten)]
+    pub token: crate::account::CreateToken,
+}
+
+/// `POST /auth/admin/tokens/revoke`: takes a token of any account back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RevokeUserToken {
+    /// The account.
+    pub user_id: String,
+    /// The token's public id.
+    pub id: String,
+}
+
+/// Answer to `GET /auth/admin/invites`: those that still let someone in, the newest first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Invites {
+    /// The invites.
+    pub invites: Vec<OpenInvite>,
+}
+
+/// An invite that still lets someone in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OpenInvite {
+    /// Its public id.
+    pub id: String,
+    /// Who made it.
+    pub created_by: String,
+    /// When (RFC 3339, UTC).
+    pub created_at: String,
+    /// When it ends (RFC 3339, UTC).
+    pub expires_at: String,
+    /// Accounts that it lets in, all in all.
+    pub uses: u32,
+    /// Accounts that it still lets in.
+    pub uses_left: u32,
+}
+
+/// `POST /auth/admin/invites/revoke`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RevokeInvite {
+    /// Its public id.
+    pub id: String,
 }
 
 /// `GET /auth/admin/audit`: which entries. Fields that are left out don't matter.

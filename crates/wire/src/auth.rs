@@ -66,6 +66,16 @@ pub struct Reauth {
     pub password: String,
 }
 
+/// `POST /reset`: chooses a new password by a link that an administrator made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Reset {
+    /// The link's code.
+    pub code: String,
+    /// The password from now on.
+    pub new_password: String,
+}
+
 /// Answer to `POST /token` (RFC 6749 §5.1), and to the tracker's `POST /login`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -129,6 +139,8 @@ pub struct CreateInvite {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Invite {
+    /// Its public id, by which it is listed and taken back.
+    pub id: String,
     /// 128 random bits, base64url.
     pub code: String,
     /// The path that a browser opens: `/register?invite=CODE`.

@@ -18,9 +18,9 @@ use crate::clock;
 use crate::hasher::HashError;
 use crate::next;
 use crate::secret::{Secret, SecretHash};
-use crate::sessions::Session;
+use crate::sessions::{Kind, Session};
 use crate::store::accounts::Account;
-use crate::store::sessions::NewSession;
+use crate::store::sessions::{EVERYTHING, NewSession};
 use crate::throttle::RetryAfter;
 
 /// What a query's value must not hold as it is.
@@ -82,6 +82,8 @@ impl Issue {
             ends_at: now.saturating_add(lifetimes.absolute),
             remember,
             amr: PASSWORD.to_owned(),
+            scope: EVERYTHING.to_owned(),
+            kind: Kind::Cookie,
         };
         // Without "remember me" the cookie ends with the browser, the session at the latest with its limits.
         let seconds = remember.then_some(lifetimes.absolute);

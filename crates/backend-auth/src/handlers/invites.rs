@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use service::Problem;
 use wire::auth::{CreateInvite, Invite};
 
-use super::{SignedIn, success};
+use super::{SignedIn, entry, success};
 use crate::App;
 use crate::audit::Entry;
 use crate::body;
@@ -15,7 +15,7 @@ use crate::client::Client;
 use crate::clock;
 use crate::secret::Secret;
 use crate::store::accounts::Role;
-use crate::store::invites;
+use crate::store::invites::{self, NewInvite};
 
 const USES: std::ops::RangeInclusive<u32> = 1..=1000;
 const MINUTE: u64 = 60;
@@ -66,15 +66,13 @@ async fn make(
     let code = Secret::code().map_err(|error| Problem::internal(&error))?;
     let now = clock::now();
     let expires_at = now + i64::try_from(lifetime).unwrap_or(0);
-    let (hash, id) = (code.hash, account.id.clone());
+    let id = crate::secret::public_id().map_err(entry::random)?;
+    let new = NewInvite { code: code.hash, id: id.clone(), uses, expires_at };
+    let by = account.id.clone();
     let entry = Entry::new("invite", client).by(account).detail(format!("for {uses} accounts"));
-    app.change(
-        entry,
-        move |db, _| invites::create(db, hash, &id, now, expires_at, uses).map(Ok),
-        |()| (),
-    )
-    .await?;
+    app.change(entry, move |db, _| invites::create(db, &new, &by, now).map(Ok), |()| ()).await?;
     Ok(Invite {
+        id,
         path: format!("/register?invite={}", code.text),
         code: code.text,
         expires_at: clock::rfc3339(expires_at),

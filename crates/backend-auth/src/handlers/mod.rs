@@ -10,9 +10,11 @@ pub mod logout;
 pub mod password;
 pub mod reauth;
 pub mod register;
+pub mod reset;
 pub mod revocations;
 pub mod sessions;
 pub mod token;
+pub mod tokens;
 pub mod verify;
 
 use std::sync::Arc;
@@ -21,7 +23,7 @@ use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
-use http::header::{CACHE_CONTROL, HeaderValue};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, WWW_AUTHENTICATE};
 use http::request::Parts;
 use serde::Serialize;
 use service::Problem;
@@ -58,6 +60,40 @@ impl FromRequestParts<Arc<App>> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         Self::find(app, &parts.headers)?.ok_or_else(sign_in_first)
+    }
+}
+
+/// The caller, by its session's cookie or by a personal access token. Whoever sends a token is judged by that alone.
+pub struct Known(pub SignedIn);
+
+impl FromRequestParts<Arc<App>> for Known {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get(AUTHORIZATION) else {
+            return SignedIn::from_request_parts(parts, app).await.map(Self);
+        };
+        let token = value
+            .to_str()
+            .ok()
+            .and_then(|text| text.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .and_then(|(_, token)| SecretHash::of_access_token(token.trim()))
+            .ok_or_else(verify::invalid_token)?;
+        let (session, _) =
+            app.sessions.touch(&token, clock::now()).ok_or_else(verify::invalid_token)?;
+        Ok(Self(SignedIn { token, session }))
+    }
+}
+
+/// 403: a token that may do other things (RFC 6750 §3.1).
+pub(crate) fn insufficient_scope(scope: &'static str) -> Problem {
+    let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+    let problem =
+        Problem::forbidden("insufficient_scope", format!("this token lacks the scope {scope}"));
+    match HeaderValue::try_from(challenge) {
+        Ok(challenge) => problem.with_header(WWW_AUTHENTICATE, challenge),
+        Err(_) => problem,
     }
 }
 

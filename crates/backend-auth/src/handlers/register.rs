@@ -123,7 +123,7 @@ async fn make(
     Ok(Entered { account, cookies: issue.cookies })
 }
 
-fn refused(refusal: Refusal) -> Problem {
+pub(super) fn refused(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::Closed => Problem::forbidden(
             "registration_closed",

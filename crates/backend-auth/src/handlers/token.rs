@@ -9,7 +9,7 @@ use service::Problem;
 use wire::auth::AccessToken;
 use wire::identity::{DIRECT_LIFETIME, TRACKER_AUDIENCE};
 
-use super::{SignedIn, success};
+use super::{Known, SignedIn, success};
 use crate::App;
 use crate::audit::Entry;
 use crate::body;
@@ -24,16 +24,17 @@ pub struct TokenRequest {
     aud: Option<String>,
 }
 
-/// Get an identity token: `Authorization: Bearer …` for the tracker, for five minutes.
+/// Get an identity token: `Authorization: Bearer …` for the tracker, for five minutes. Asked for with a session's cookie, or
+/// with a personal access token, whose scopes it has.
 #[utoipa::path(post, path = "/token", tag = "identity", request_body = TokenRequest,
     responses(
         (status = 200, body = wire::Success<wire::auth::AccessToken>),
         (status = 400, description = "`invalid_target`: there is no such service"),
-        (status = 401, description = "`unauthenticated`")))]
+        (status = 401, description = "`unauthenticated`, `invalid_token`")))]
 pub async fn token(
     State(app): State<Arc<App>>,
     client: Client,
-    caller: SignedIn,
+    Known(caller): Known,
     request: Request,
 ) -> Response {
     match issue(&app, &client, &caller, request).await {
@@ -56,9 +57,10 @@ async fn issue(
             format!("aud: the only service is {TRACKER_AUDIENCE}"),
         ));
     }
+    let now = clock::now();
     let minted = app
         .mint
-        .mint(&caller.session, clock::now(), DIRECT_LIFETIME)
+        .mint(&caller.session, now, DIRECT_LIFETIME)
         .map_err(|error| Problem::internal(&error))?;
     let text = minted.header.to_str().map_err(|error| Problem::internal(&error))?;
     app.audit.note(Entry::new("token", client).by(&caller.session.account));
@@ -66,7 +68,7 @@ async fn issue(
     Ok(AccessToken {
         access_token: text.to_owned(),
         token_type: "Bearer".to_owned(),
-        expires_in: DIRECT_LIFETIME,
+        expires_in: minted.expires_at - now,
         username: caller.session.account.name.clone(),
     })
 }

@@ -1,8 +1,8 @@
 //! `GET /auth/verify`: what the proxy asks for each protected request. Also the key set.
 //!
 //! No disk, no password hash; one signature per session and 20 seconds. A caller with a Bearer token is
-//! judged by that alone: a wrong one isn't made good by a cookie. The token is one of ours, and it counts only
-//! as long as the session behind it lives.
+//! judged by that alone: a wrong one isn't made good by a cookie. The token is a personal access token, or an identity of
+//! ours that counts only as long as the session behind it lives.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use wire::identity::{IDENTITY_HEADER, PROXIED_LIFETIME};
 use super::sign_in_first;
 use crate::App;
 use crate::clock;
-use crate::secret::SecretHash;
+use crate::secret::{ACCESS_TOKEN, SecretHash};
 use crate::sessions::Minted;
 
 const IDENTITY: HeaderName = HeaderName::from_static(IDENTITY_HEADER);
@@ -42,12 +42,15 @@ pub async fn verify(State(app): State<Arc<App>>, headers: HeaderMap) -> Response
 }
 
 fn identity(app: &App, headers: &HeaderMap, now: i64) -> Result<Minted, Problem> {
-    let token = match headers.get(AUTHORIZATION) {
-        Some(value) => bearer(app, value).ok_or_else(invalid_token)?,
+    let (token, over): (_, fn() -> Problem) = match headers.get(AUTHORIZATION) {
+        Some(value) => (bearer(app, value).ok_or_else(invalid_token)?, invalid_token),
         // The proxy knows 401 only; the login page then tells about a doubled cookie.
-        None => app.cookies.session(headers).ok().flatten().ok_or_else(sign_in_first)?,
+        None => {
+            let token = app.cookies.session(headers).ok().flatten();
+            (token.ok_or_else(sign_in_first)?, sign_in_first)
+        }
     };
-    let (session, kept) = app.sessions.touch(&token, now).ok_or_else(sign_in_first)?;
+    let (session, kept) = app.sessions.touch(&token, now).ok_or_else(over)?;
     if let Some(kept) = kept.filter(|kept| kept.expires_at - now >= FRESH) {
         return Ok(kept);
     }
@@ -65,12 +68,15 @@ fn bearer(app: &App, value: &HeaderValue) -> Option<SecretHash> {
     if !scheme.eq_ignore_ascii_case("bearer") {
         return None;
     }
+    if token.trim().starts_with(ACCESS_TOKEN) {
+        return SecretHash::of_access_token(token.trim());
+    }
     let claims = app.mint.verify(token.trim())?;
     app.sessions.token_of(&claims.sid)
 }
 
 /// RFC 6750 §3.1.
-fn invalid_token() -> Problem {
+pub(super) fn invalid_token() -> Problem {
     Problem::new(
         StatusCode::UNAUTHORIZED,
         "invalid_token",

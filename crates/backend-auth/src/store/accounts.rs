@@ -227,6 +227,16 @@ pub fn is_unchanged(db: &Connection, account: &Account, password: &str) -> rusql
     }))
 }
 
+/// Gives an account a new password, whatever the old one was.
+///
+/// # Errors
+/// What SQLite says.
+pub fn set_password(db: &Connection, account: &str, fresh: &str) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE accounts SET password = ?2 WHERE id = ?1")?
+        .execute([account, fresh])?;
+    Ok(())
+}
+
 /// Replaces a password's hash if it is still the one that was checked; says whether it was.
 ///
 /// # Errors

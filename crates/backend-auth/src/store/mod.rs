@@ -1,26 +1,28 @@
-//! What must survive a restart: accounts, sessions, device marks, invites, the audit log, in one SQLite file.
+//! What must survive a restart: accounts, sessions, tokens, device marks, invites, the audit log, in one SQLite file.
 //!
 //! One thread owns the connection and does one job after the other, so that no async thread ever waits
 //! for a disk and no two jobs interleave. A job is a transaction; its effect on memory (the sessions) is
 //! applied inside the job, in the same order as on disk. Commits are durable (WAL, `synchronous=FULL`).
 //!
 //! - [`schema`]: the tables and how older files become today's.
-//! - [`accounts`], [`people`], [`sessions`], [`revocations`], [`invites`], [`devices`], [`audit`]: statements, as
-//!   functions over a connection.
+//! - [`accounts`], [`people`], [`sessions`], [`tokens`], [`revocations`], [`invites`], [`resets`], [`devices`],
+//!   [`audit`]: statements, as functions over a connection.
 
 pub mod accounts;
 pub mod audit;
 pub mod devices;
 pub mod invites;
 pub mod people;
+pub mod resets;
 pub mod revocations;
 pub mod schema;
 pub mod sessions;
+pub mod tokens;
 
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use service::Problem;
 use tokio::sync::{mpsc, oneshot};
 
@@ -54,6 +56,26 @@ pub enum OpenError {
         /// The newest that this program knows.
         known: usize,
     },
+    /// An older program wrote the file.
+    #[error(
+        "database {path} has schema {found}, this program needs {known}: start the server once with this version"
+    )]
+    Older {
+        /// The file.
+        path: String,
+        /// The file's schema.
+        found: usize,
+        /// The one that this program knows.
+        known: usize,
+    },
+    /// The file is damaged.
+    #[error("database {path} is damaged ({found}): restore a backup")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What the check found first.
+        found: String,
+    },
     /// The thread could not be started.
     #[error("database thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -85,6 +107,21 @@ impl From<StoreError> for Problem {
 }
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// Opens the database of a server that may be running, for one change from outside. Only as it is: what an older program
+/// wrote is brought up to date by the server.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open_beside(path: &Path) -> Result<Connection, OpenError> {
+    let shown = path.display().to_string();
+    let broken = |source| OpenError::Sqlite { path: shown.clone(), source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(broken)?;
+    prepare(&connection).map_err(broken)?;
+    schema::check_current(&connection, &shown)?;
+    Ok(connection)
+}
 
 /// Handle to the store; cheap to clone. The thread ends with the last handle.
 #[derive(Clone)]

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, params};
 
 use super::accounts::{self, Account, Role};
-use super::sessions;
-use crate::sessions::Ended;
+use super::{sessions, tokens};
+use crate::sessions::{Ended, Stored};
 
 /// Which accounts are looked for.
 #[derive(Debug, Clone, Default)]
@@ -48,8 +48,10 @@ pub enum Refusal {
 pub struct Changed {
     /// The account as it is now; as it was, where it was removed.
     pub account: Account,
-    /// The sessions that ended with the change.
+    /// The sessions that ended with the change, and what was open with tokens.
     pub ended: Vec<Ended>,
+    /// The tokens that work after it.
+    pub tokens: Vec<Stored>,
 }
 
 type Outcome = rusqlite::Result<Result<Changed, Refusal>>;
@@ -99,15 +101,14 @@ pub fn set_role(db: &Connection, id: &str, role: Role, now: i64) -> Outcome {
         return Ok(Err(Refusal::OtherKind));
     }
     if account.role == role {
-        return Ok(Ok(Changed { account, ended: Vec::new() }));
+        return Ok(Ok(Changed { account, ended: Vec::new(), tokens: Vec::new() }));
     }
     if role != Role::Admin && is_last_admin(db, &account)? {
         return Ok(Err(Refusal::LastAdmin));
     }
     db.prepare_cached("UPDATE accounts SET role = ?2 WHERE id = ?1")?
         .execute([id, role.as_str()])?;
-    let ended = sessions::delete_all(db, id, now)?;
-    Ok(Ok(Changed { account: Account { role, ..account }, ended }))
+    changed(db, Account { role, ..account }, now)
 }
 
 /// Disables an account: all that is open on it ends.
@@ -121,19 +122,18 @@ pub fn disable(db: &Connection, id: &str, now: i64) -> Outcome {
     }
     db.prepare_cached("UPDATE accounts SET disabled_at = coalesce(disabled_at, ?2) WHERE id = ?1")?
         .execute(params![id, now])?;
-    let ended = sessions::delete_all(db, id, now)?;
     let disabled_at = account.disabled_at.or(Some(now));
-    Ok(Ok(Changed { account: Account { disabled_at, ..account }, ended }))
+    changed(db, Account { disabled_at, ..account }, now)
 }
 
 /// Lets a disabled account in again.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn enable(db: &Connection, id: &str) -> Outcome {
+pub fn enable(db: &Connection, id: &str, now: i64) -> Outcome {
     let Some((account, _)) = accounts::of(db, id)? else { return Ok(Err(Refusal::Unknown)) };
     db.prepare_cached("UPDATE accounts SET disabled_at = NULL WHERE id = ?1")?.execute([id])?;
-    Ok(Ok(Changed { account: Account { disabled_at: None, ..account }, ended: Vec::new() }))
+    changed(db, Account { disabled_at: None, ..account }, now)
 }
 
 /// Ends all sessions of an account.
@@ -143,7 +143,7 @@ pub fn enable(db: &Connection, id: &str) -> Outcome {
 pub fn end_sessions(db: &Connection, id: &str, now: i64) -> Outcome {
     let Some((account, _)) = accounts::of(db, id)? else { return Ok(Err(Refusal::Unknown)) };
     let ended = sessions::delete_all(db, id, now)?;
-    Ok(Ok(Changed { account, ended }))
+    Ok(Ok(Changed { account, ended, tokens: Vec::new() }))
 }
 
 /// Removes an account with all that is its own. Its name stays taken.
@@ -155,13 +155,22 @@ pub fn remove(db: &Connection, id: &str, now: i64) -> Outcome {
     if is_last_admin(db, &account)? {
         return Ok(Err(Refusal::LastAdmin));
     }
-    let ended = sessions::delete_all(db, id, now)?;
+    let mut ended = sessions::delete_all(db, id, now)?;
+    ended.extend(tokens::renew(db, id, now)?);
     db.prepare_cached(
         "INSERT OR IGNORE INTO former_names (folded, removed_at) SELECT folded, ?2 FROM accounts WHERE id = ?1",
     )?
     .execute(params![id, now])?;
     db.prepare_cached("DELETE FROM accounts WHERE id = ?")?.execute([id])?;
-    Ok(Ok(Changed { account, ended }))
+    Ok(Ok(Changed { account, ended, tokens: Vec::new() }))
+}
+
+/// Ends everything that was open on an account as it was.
+fn changed(db: &Connection, account: Account, now: i64) -> Outcome {
+    let mut ended = sessions::delete_all(db, &account.id, now)?;
+    ended.extend(tokens::renew(db, &account.id, now)?);
+    let tokens = tokens::load_of(db, Some(&account.id), now)?;
+    Ok(Ok(Changed { account, ended, tokens }))
 }
 
 /// Whether this is the only administrator who can get in.
@@ -206,7 +215,7 @@ mod tests {
         assert_eq!(refused(set_role(&db, &bob.id, Role::Admin, 2)), None);
         assert_eq!(refused(disable(&db, &bob.id, 2)), None);
         assert_eq!(refused(remove(&db, &ada.id, 2)), Some(Refusal::LastAdmin));
-        assert_eq!(refused(enable(&db, &bob.id)), None);
+        assert_eq!(refused(enable(&db, &bob.id, 2)), None);
         assert_eq!(refused(remove(&db, &ada.id, 2)), None);
         assert_eq!(refused(set_role(&db, &bob.id, Role::Member, 3)), Some(Refusal::LastAdmin));
     }

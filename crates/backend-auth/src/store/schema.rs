@@ -1,7 +1,9 @@
 //! The tables, and how an older file becomes today's: forward only, each step in one transaction with
 //! its number in `user_version`. Steps are never edited once released; new ones are appended.
 
-use rusqlite::{Connection, TransactionBehavior};
+use std::cmp::Ordering;
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::OpenError;
 
@@ -91,6 +93,31 @@ const STEPS: &[&str] = &[
         WHEN (SELECT open FROM audit_gate) = 0
         BEGIN SELECT RAISE (ABORT, 'the audit log is append-only'); END;
 ",
+    "
+    ALTER TABLE invites ADD COLUMN id TEXT NOT NULL DEFAULT '';
+    ALTER TABLE invites ADD COLUMN uses INTEGER NOT NULL DEFAULT 0;
+    UPDATE invites SET id = lower(hex(randomblob(16))), uses = uses_left;
+    CREATE UNIQUE INDEX invites_by_id ON invites (id);
+
+    CREATE TABLE resets (
+        code       BLOB PRIMARY KEY,
+        account    TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+        expires_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE tokens (
+        hash       BLOB PRIMARY KEY,
+        id         TEXT NOT NULL UNIQUE,
+        sid        TEXT NOT NULL UNIQUE,
+        account    TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+        name       TEXT NOT NULL,
+        scope      TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        last_used  INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX tokens_of_account ON tokens (account);
+",
 ];
 
 /// In the header of each of our files from schema 2 on (`PRAGMA application_id`).
@@ -102,12 +129,15 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"HCau");
 /// [`OpenError::Newer`] for a file that a newer program wrote, [`OpenError::Sqlite`] otherwise.
 pub fn migrate(connection: &mut Connection, path: &str) -> Result<(), OpenError> {
     let broken = |source| OpenError::Sqlite { path: path.to_owned(), source };
-    let found: usize = connection
-        .query_row("SELECT user_version FROM pragma_user_version", [], |row| row.get(0))
-        .map_err(broken)?;
+    let found = version(connection, path)?;
     if found > STEPS.len() {
         return Err(OpenError::Newer { path: path.to_owned(), found, known: STEPS.len() });
     }
+    if found == STEPS.len() {
+        return Ok(());
+    }
+    // Nothing is built on a file that is damaged already, and nothing is left that doesn't fit together.
+    check(connection, path)?;
     for (number, step) in STEPS.iter().enumerate().skip(found) {
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(broken)?;
@@ -116,7 +146,45 @@ pub fn migrate(connection: &mut Connection, path: &str) -> Result<(), OpenError>
         transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(broken)?;
         transaction.commit().map_err(broken)?;
     }
-    Ok(())
+    check(connection, path)
+}
+
+/// Whether a file is as this program writes it.
+///
+/// # Errors
+/// [`OpenError::Newer`], [`OpenError::Older`].
+pub(super) fn check_current(connection: &Connection, path: &str) -> Result<(), OpenError> {
+    let (found, known, path) = (version(connection, path)?, STEPS.len(), path.to_owned());
+    match found.cmp(&known) {
+        Ordering::Equal => Ok(()),
+        Ordering::Less => Err(OpenError::Older { path, found, known }),
+        Ordering::Greater => Err(OpenError::Newer { path, found, known }),
+    }
+}
+
+fn version(connection: &Connection, path: &str) -> Result<usize, OpenError> {
+    connection
+        .query_row("SELECT user_version FROM pragma_user_version", [], |row| row.get(0))
+        .map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })
+}
+
+/// Whether a file is whole, and its rows refer to rows that are there.
+///
+/// # Errors
+/// [`OpenError::Damaged`].
+pub(super) fn check(connection: &Connection, path: &str) -> Result<(), OpenError> {
+    let broken = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let damaged = |found: String| Err(OpenError::Damaged { path: path.to_owned(), found });
+    let found: String =
+        connection.query_row("PRAGMA integrity_check (1)", [], |row| row.get(0)).map_err(broken)?;
+    if found != "ok" {
+        return damaged(found);
+    }
+    let orphan: Option<String> = connection
+        .query_row("SELECT \"table\" FROM pragma_foreign_key_check LIMIT 1", [], |row| row.get(0))
+        .optional()
+        .map_err(broken)?;
+    orphan.map_or(Ok(()), |table| damaged(format!("a row of {table} refers to nothing")))
 }
 
 #[cfg(test)]

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use super::{accounts, revocations};
+use super::{accounts, revocations, tokens};
 use crate::secret::SecretHash;
-use crate::sessions::{Ended, Session, Stored};
+use crate::sessions::{Ended, Kind, Session, Stored};
+
+/// What may be done with a session that a person signed in for.
+pub const EVERYTHING: &str = "chat:read chat:write";
 
 /// A new session, and what is only kept on disk about it.
 #[derive(Debug, Clone)]
@@ -44,6 +47,8 @@ pub fn load(db: &Connection, now: i64) -> rusqlite::Result<Vec<Stored>> {
                 ends_at: row.get(10)?,
                 remember: row.get(11)?,
                 amr: row.get(12)?,
+                scope: EVERYTHING.to_owned(),
+                kind: Kind::Cookie,
             }),
         })
     })?;
@@ -212,6 +217,7 @@ pub fn flush(
     for (token, last_seen) in seen {
         update.execute(params![token, last_seen])?;
     }
+    tokens::flush(db, seen)?;
     for token in over {
         delete(db, *token, now)?;
     }

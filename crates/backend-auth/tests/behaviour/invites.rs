@@ -90,3 +90,27 @@ async fn only_an_administrator_invites() {
     let bare = admin.send(reqwest::Method::POST, "/invites", &[], None).await;
     assert_eq!(bare.json()["uses"], 1);
 }
+
+#[tokio::test]
+async fn administrators_list_invites_and_take_them_back() {
+    let (world, admin) = by_invite().await;
+    let code = invite(&admin, 2).await;
+    let other = invite(&admin, 1).await;
+    let bob = world.visitor();
+    assert_eq!(register(&bob, "bob", &code).await.status, 200);
+    let listed = admin.get("/auth/admin/invites").await;
+    assert!(!listed.text.contains(&code) && !listed.text.contains(&other), "codes are told once");
+    let invites = listed.json()["invites"].as_array().unwrap().clone();
+    assert_eq!(invites.len(), 2);
+    let used = invites.iter().find(|invite| invite["uses"] == 2).unwrap();
+    assert_eq!((&used["uses_left"], &used["created_by"]), (&json!(1), &json!("admin1")));
+    let id = json!({"id": used["id"]});
+    assert_eq!(bob.get("/auth/admin/invites").await.code(), "not_an_admin");
+    assert_eq!(bob.post("/auth/admin/invites/revoke", id.clone()).await.code(), "not_an_admin");
+    assert_eq!(admin.post("/auth/admin/invites/revoke", id.clone()).await.status, 200);
+    assert_eq!(admin.post("/auth/admin/invites/revoke", id).await.code(), "unknown_invite");
+    assert_eq!(register(&world.visitor(), "carol", &code).await.code(), "invalid_invite");
+    assert_eq!(register(&world.visitor(), "carol", &other).await.status, 200);
+    let left = admin.get("/auth/admin/invites").await.json();
+    assert_eq!(left["invites"], json!([]), "what lets nobody in is not listed");
+}

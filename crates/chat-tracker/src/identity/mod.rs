@@ -44,7 +44,31 @@ pub struct Account {
     pub roles: Vec<String>,
     /// The public id of the session that it comes with.
     pub sid: Arc<str>,
+    /// What it may do.
+    pub scopes: Scopes,
 }
+
+/// What an identity may do: a token may be for less than its account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scopes {
+    /// Look and listen: `chat:read`.
+    pub read: bool,
+    /// Say and change: `chat:write`.
+    pub write: bool,
+}
+
+impl Scopes {
+    /// From a token's `scope` (RFC 8693 §4.2); what is unknown gives nothing.
+    fn parse(scope: &str) -> Self {
+        let has = |name| scope.split(' ').any(|scope| scope == name);
+        Self { read: has(READ), write: has(WRITE) }
+    }
+}
+
+/// The scope that looks and listens.
+pub(crate) const READ: &str = "chat:read";
+/// The scope that says and changes.
+pub(crate) const WRITE: &str = "chat:write";
 
 /// Tells who calls. Cheap to clone.
 #[derive(Clone)]
@@ -263,7 +287,13 @@ fn account(claims: Claims) -> Result<Account, Rejected> {
     if claims.sub.is_empty() {
         return Err(Rejected::Invalid);
     }
-    Ok(Account { sub: claims.sub.into(), name, roles: claims.roles, sid: claims.sid.into() })
+    Ok(Account {
+        sub: claims.sub.into(),
+        name,
+        roles: claims.roles,
+        sid: claims.sid.into(),
+        scopes: Scopes::parse(&claims.scope),
+    })
 }
 
 /// The token of `Authorization: Bearer` (RFC 6750 §2.1).

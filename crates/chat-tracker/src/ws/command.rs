@@ -10,6 +10,7 @@ use wire::event::Command;
 
 use crate::caller::Caller;
 use crate::calls;
+use crate::identity::WRITE;
 use crate::peers::PeerKey;
 use crate::tracker::Tracker;
 
@@ -41,7 +42,11 @@ pub(super) fn answer(
     text: &Utf8Bytes,
 ) -> impl Future<Output = Utf8Bytes> + use<> {
     let reference = serde_json::from_str(text).unwrap_or(Reference { reference: None }).reference;
-    let command = match parse(text) {
+    let allowed = parse(text).and_then(|command| match command {
+        Command::Ping => Ok(command),
+        _ => caller.may(WRITE).map(|()| command),
+    });
+    let command = match allowed {
         Ok(Command::Signal(mut signal)) => {
             signal.from.get_or_insert_with(|| peer.id().clone());
             Err(reply(reference, calls::signal(&tracker, &caller, signal)))

@@ -186,3 +186,43 @@ async fn known_keys_outlive_a_restart_without_backend_auth() {
     good(tracker.account("alice", alice).get("/chat/me").await);
     good(tracker.get("/ready").await);
 }
+
+fn with_scope(name: &str, scope: &str) -> String {
+    let mut claims = claims(name);
+    claims["scope"] = json!(scope);
+    token(1, &claims)
+}
+
+#[tokio::test]
+async fn a_token_does_what_its_scopes_say_and_no_more() {
+    let (tracker, _auth) = with_auth(&[]).await;
+    tracker.account("alice", account("alice")).says("general", "hello").await;
+    let reader = tracker.account("alice", with_scope("alice", "chat:read audit:read"));
+    for path in ["/chat/me", "/get-list", "/chat/messages?channel=general", "/chat/channels"] {
+        good(reader.get(path).await);
+    }
+    good(reader.post("/get-messages/", json!({ "channel": "general" })).await);
+    good(reader.post("/connect-peer", json!({ "from_peer": "alice", "to_peer": "alice" })).await);
+    let say = json!({ "peer_id": "alice", "channel": "general", "message": "hi" });
+    for path in [
+        "/broadcast-peer",
+        "/broadcast-peer/",
+        "/chat/channels/leave",
+        "/submit-info",
+        "/chat/read",
+    ] {
+        refused(reader.post(path, say.clone()).await, 403, "insufficient_scope");
+    }
+    let request = tracker.request(Method::POST, "/broadcast-peer").json(&say);
+    let response = request.bearer_auth(with_scope("alice", "chat:read")).send().await.unwrap();
+    let challenge = response.headers()["www-authenticate"].to_str().unwrap();
+    assert!(
+        challenge.contains("insufficient_scope") && challenge.contains("chat:write"),
+        "{challenge}"
+    );
+    let writer = tracker.account("alice", with_scope("alice", "chat:write"));
+    good(writer.post("/broadcast-peer", say).await);
+    refused(writer.get("/chat/messages?channel=general").await, 403, "insufficient_scope");
+    let nothing = tracker.account("alice", with_scope("alice", "chat:reader"));
+    refused(nothing.get("/chat/me").await, 403, "insufficient_scope");
+}

@@ -168,3 +168,18 @@ async fn an_account_needs_no_peer_id_and_comes_back_when_its_time_is_over() {
     let (status, _) = Sse::opened(&tracker, "alice", None).await.err().unwrap();
     assert_eq!(status.as_u16(), 403);
 }
+
+#[tokio::test]
+async fn a_reader_s_token_listens_and_says_nothing() {
+    let auth = auth().await;
+    let tracker = tracker_with(&["--auth-url", &auth.url()]).await;
+    let mut claims = claims("alice");
+    claims["scope"] = json!("chat:read");
+    let bearer = format!("Bearer {}", token(1, &claims));
+    let mut ws = Ws::opened(&tracker, "", &[("authorization", bearer.as_str())]).await.unwrap();
+    let say = json!({ "type": "broadcast", "ref": 1, "peer_id": "alice", "channel": "general", "message": "x" });
+    let reply = ws.ask(say).await;
+    assert_eq!((&reply["code_http"], &reply["code"]), (&json!(403), &json!("insufficient_scope")));
+    ws.send(json!({ "type": "ping" })).await;
+    ws.next_of("pong").await;
+}

@@ -4,7 +4,7 @@
 //! - [`documents`]: README.vi.md has the same commands; the tables name every flag.
 //! - [`durability`]: what was acknowledged survives kill -9, once.
 //! - [`identity`]: nobody becomes someone else: forged headers, owned names, foreign pages.
-//! - [`sessions`]: login, cookie, logout.
+//! - [`sessions`]: login, cookie, logout; [`revocation`]: what ends with a session; [`tokens`]: those of curl and bots.
 //! - [`auth_down`]: without backend-auth the protected routes are closed.
 //! - [`upstreams`]: backends die, come late and move.
 //! - [`load`]: a gigabyte each way, two thousand open streams.
@@ -27,4 +27,5 @@ mod reader;
 mod readme;
 mod revocation;
 mod sessions;
+mod tokens;
 mod upstreams;

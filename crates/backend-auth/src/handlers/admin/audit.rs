@@ -11,7 +11,7 @@ use service::Problem;
 use tokio::sync::mpsc;
 use wire::admin::{AuditEntry, AuditPage, SearchAudit};
 
-use super::Admin;
+use super::Auditor;
 use crate::App;
 use crate::body;
 use crate::clock;
@@ -29,8 +29,8 @@ const EXPORT_PAGE: usize = 500;
         (status = 200, body = wire::Success<AuditPage>),
         (status = 400, description = "`invalid_query`"),
         (status = 401, description = "`unauthenticated`"),
-        (status = 403, description = "`not_an_admin`")))]
-pub async fn search(State(app): State<Arc<App>>, _: Admin, uri: Uri) -> Response {
+        (status = 403, description = "`not_an_admin`, `insufficient_scope`")))]
+pub async fn search(State(app): State<Arc<App>>, _: Auditor, uri: Uri) -> Response {
     match find(&app, &uri).await {
         Ok(page) => success(page),
         Err(problem) => problem.into_response(),
@@ -54,8 +54,8 @@ async fn find(app: &App, uri: &Uri) -> Result<AuditPage, Problem> {
         (status = 200, description = "A line an entry", content_type = "application/jsonl", body = String),
         (status = 400, description = "`invalid_query`"),
         (status = 401, description = "`unauthenticated`"),
-        (status = 403, description = "`not_an_admin`")))]
-pub async fn export(State(app): State<Arc<App>>, _: Admin, uri: Uri) -> Response {
+        (status = 403, description = "`not_an_admin`, `insufficient_scope`")))]
+pub async fn export(State(app): State<Arc<App>>, _: Auditor, uri: Uri) -> Response {
     match stream(app, &uri) {
         Ok(response) => response,
         Err(problem) => problem.into_response(),

@@ -2,6 +2,9 @@
 //! recent sign-in ([`crate::step_up`]).
 
 pub mod audit;
+pub mod bots;
+pub mod invites;
+pub mod resets;
 pub mod users;
 
 use std::sync::Arc;
@@ -10,8 +13,10 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use service::Problem;
 
-use super::{Fresh, SignedIn};
+use super::tokens::AUDIT_SCOPE;
+use super::{Fresh, Known, SignedIn, insufficient_scope};
 use crate::App;
+use crate::sessions::Kind;
 use crate::store::accounts::Role;
 
 /// An administrator's session.
@@ -38,6 +43,24 @@ impl FromRequestParts<Arc<App>> for FreshAdmin {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let Admin(caller) = Admin::from_request_parts(parts, app).await?;
         Fresh::check(app, caller).map(|Fresh(caller)| Self(caller))
+    }
+}
+
+/// An administrator, in person or by a token with the scope `audit:read`.
+pub struct Auditor;
+
+impl FromRequestParts<Arc<App>> for Auditor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let Known(caller) = Known::from_request_parts(parts, app).await?;
+        if caller.session.account.role != Role::Admin {
+            return Err(not_an_admin());
+        }
+        if caller.session.kind == Kind::Token && !caller.session.may(AUDIT_SCOPE) {
+            return Err(insufficient_scope(AUDIT_SCOPE));
+        }
+        Ok(Self)
     }
 }
 

@@ -129,7 +129,8 @@ pub async fn enable(
     FreshAdmin(caller): FreshAdmin,
     request: Request,
 ) -> Response {
-    act(&app, &client, &caller, "enable", request, people::enable).await
+    let now = clock::now();
+    act(&app, &client, &caller, "enable", request, move |db, id| people::enable(db, id, now)).await
 }
 
 /// End all sessions of an account.
@@ -200,14 +201,17 @@ async fn change(
             }
             Ok(changed.map_err(refused))
         },
-        move |changed| table.end(&changed.ended),
+        move |changed| {
+            table.end(&changed.ended);
+            table.extend(&changed.tokens);
+        },
     )
     .await
 }
 
 fn answer(outcome: Result<Changed, Problem>) -> Response {
     match outcome {
-        Ok(Changed { account, ended }) => success(ChangedUser {
+        Ok(Changed { account, ended, .. }) => success(ChangedUser {
             user_id: account.id,
             username: account.name,
             role: account.role.as_str().to_owned(),
@@ -218,7 +222,7 @@ fn answer(outcome: Result<Changed, Problem>) -> Response {
     }
 }
 
-fn refused(refusal: Refusal) -> Problem {
+pub(super) fn refused(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::Unknown => unknown_user(),
         Refusal::LastAdmin => Problem::new(

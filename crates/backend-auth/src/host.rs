@@ -1,0 +1,78 @@
+//! What the program does on the host, next to its running server: whoever may write the data folder may do all this anyway,
+//! so nobody is asked for a password.
+
+use std::path::Path;
+
+use rusqlite::TransactionBehavior;
+use wire::PeerId;
+
+use crate::audit::Entry;
+use crate::clock;
+use crate::config::Flags;
+use crate::data_dir;
+use crate::handlers::admin::resets as links;
+use crate::origin::Origin;
+use crate::secret::Secret;
+use crate::store::accounts::{self, Role};
+use crate::store::{self, OpenError, audit, resets};
+
+/// Why a command wasn't done. One line, with what to try next.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// There is no database.
+    #[error("--data-dir {path}: there is no database in it; name the folder of the server")]
+    NoDatabase {
+        /// The folder.
+        path: String,
+    },
+    /// It can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It can't be read or written.
+    #[error("database: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// Nobody has that name.
+    #[error("{name}: there is no account of this name that has a password")]
+    UnknownUser {
+        /// The name.
+        name: String,
+    },
+    /// A flag is wrong.
+    #[error("{0}")]
+    Flag(String),
+    /// The system has no randomness.
+    #[error("{0}")]
+    Random(#[from] getrandom::Error),
+}
+
+/// Makes a link by which someone chooses a new password.
+///
+/// # Errors
+/// [`HostError`].
+pub fn reset_link(flags: &Flags, name: &str) -> Result<String, HostError> {
+    let origin = flags.public_origin.as_deref().filter(|text| !text.is_empty()).map(Origin::parse);
+    let origin = origin
+        .transpose()
+        .map_err(|reason| HostError::Flag(format!("--public-origin {reason}")))?;
+    let unknown = || HostError::UnknownUser { name: name.to_owned() };
+    let peer = PeerId::parse(name).map_err(|_| unknown())?;
+    let code = Secret::code()?;
+    let mut db = open(&flags.data_dir)?;
+    let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = accounts::find(&change, &peer)?;
+    let (account, _) =
+        found.filter(|(account, _)| account.role != Role::Bot).ok_or_else(unknown)?;
+    resets::create(&change, code.hash, &account.id, clock::now())?;
+    audit::insert(&change, &Entry::on_host("reset_link").about(&account))?;
+    change.commit()?;
+    let path = links::path(&code.text);
+    Ok(origin.map_or_else(|| path.clone(), |origin| format!("{origin}{path}")))
+}
+
+fn open(folder: &Path) -> Result<rusqlite::Connection, HostError> {
+    let database = data_dir::database(folder);
+    if !database.is_file() {
+        return Err(HostError::NoDatabase { path: folder.display().to_string() });
+    }
+    Ok(store::open_beside(&database)?)
+}

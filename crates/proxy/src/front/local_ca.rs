@@ -282,7 +282,7 @@ mod tests {
     use tokio_rustls::rustls::RootCertStore;
     use tokio_rustls::rustls::client::WebPkiServerVerifier;
     use tokio_rustls::rustls::client::danger::ServerCertVerifier as _;
-    use tokio_rustls::rustls::crypto::ring;
+    use tokio_rustls::rustls::crypto::aws_lc_rs;
     use tokio_rustls::rustls::pki_types::{ServerName, UnixTime};
 
     use super::*;
@@ -296,7 +296,7 @@ mod tests {
         let leaf = leaf.signed_by(&key, &issuer).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(ca.certificate.clone()).unwrap();
-        let provider = Arc::new(ring::default_provider());
+        let provider = Arc::new(aws_lc_rs::default_provider());
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
             .build()
             .unwrap()
@@ -338,7 +338,7 @@ mod tests {
     fn another_certificate_is_made_for_other_names_and_in_time() {
         let dir = tempfile::tempdir().unwrap();
         let ca = LocalCa::open(dir.path(), &[]).unwrap();
-        let (_, mut vouched) = ca.vouch(&[], &ring::default_provider()).unwrap();
+        let (_, mut vouched) = ca.vouch(&[], &aws_lc_rs::default_provider()).unwrap();
         assert!(vouched.is_good_for(&ca.wanted(&[])));
         assert!(!vouched.is_good_for(&ca.wanted(&["nas.lan".to_owned()])));
         vouched.made -= RENEWED_AFTER;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
-use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
@@ -47,7 +47,7 @@ impl std::fmt::Display for Remark {
 pub(crate) fn examine(
     certificates: &[config::Certificate],
 ) -> (Vec<Remark>, Vec<CertificateError>) {
-    let provider = ring::default_provider();
+    let provider = aws_lc_rs::default_provider();
     let (mut remarks, mut faults) = (Vec::new(), Vec::new());
     for certificate in certificates {
         match read(certificate, &provider) {

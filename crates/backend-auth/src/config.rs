@@ -11,6 +11,7 @@ use service::http::HttpLimits;
 use wire::auth::Registration;
 
 use crate::hasher::{HashCost, HasherConfig};
+use crate::keys::Rotation;
 use crate::origin::Origin;
 use crate::throttle::ThrottleConfig;
 
@@ -34,6 +35,8 @@ const EXAMPLES: &str = "Examples:
   backend-auth --public-origin https://chat.example.org secure cookies, http is redirected
   backend-auth --registration invite                    the first account, then holders of an invite
   backend-auth reset-link carol                         a link for someone who forgot the password
+  backend-auth rotate-key                               a new key for identities, before it is time
+  backend-auth backup accounts-monday.db                a copy of the running server's database
   backend-auth health                                   asks the running program; for containers";
 
 /// Subcommands.
@@ -45,6 +48,23 @@ pub enum Command {
     ResetLink {
         /// The account's name.
         user: String,
+    },
+    /// Make a new key that signs identities: it is published at once and signs after --key-overlap. The server may be
+    /// running.
+    RotateKey {
+        /// Someone else has the key: sign with the new one at once, and let no token of an old one in.
+        #[arg(long)]
+        emergency: bool,
+    },
+    /// Write a copy of the database to FILE while the server runs. The keys that sign identities are not in it.
+    Backup {
+        /// The new file.
+        file: PathBuf,
+    },
+    /// Put a copy of the database in place while the server is stopped; the present one is kept beside it. All sessions end.
+    Restore {
+        /// The copy.
+        file: PathBuf,
     },
 }
 
@@ -179,6 +199,16 @@ pub struct Flags {
     #[arg(long, env = "AUDIT_FAILURES", default_value_t = 200_000)]
     pub audit_failures: usize,
 
+    /// How long a key signs identities before another takes its place.
+    #[arg(long, env = "KEY_LIFETIME", default_value = "30d", value_parser = duration, global = true)]
+    pub key_lifetime: Duration,
+    /// How long a key is published before it signs: twice as long as key sets are cached.
+    #[arg(long, env = "KEY_OVERLAP", default_value = "10m", value_parser = duration, global = true)]
+    pub key_overlap: Duration,
+    /// How long a key is published after it signed: longer than any token lives.
+    #[arg(long, env = "KEY_KEEP", default_value = "1h", value_parser = duration, global = true)]
+    pub key_keep: Duration,
+
     /// Bytes of a request's body at most.
     #[arg(long, env = "BODY_MAX_BYTES", default_value_t = 65_536)]
     pub body_max_bytes: usize,
@@ -199,6 +229,21 @@ impl Flags {
         Cli::try_parse_from(["backend-auth"])
             .map(|cli| cli.flags)
             .unwrap_or_else(|error| error.exit())
+    }
+
+    /// How keys change.
+    ///
+    /// # Errors
+    /// When a key would never come to sign.
+    pub fn rotation(&self) -> Result<Rotation, ConfigError> {
+        if self.key_overlap >= self.key_lifetime {
+            return Err(ConfigError("--key-lifetime must be longer than --key-overlap".to_owned()));
+        }
+        Ok(Rotation {
+            lifetime: seconds(self.key_lifetime),
+            overlap: seconds(self.key_overlap),
+            keep: seconds(self.key_keep),
+        })
     }
 
     /// The address to listen on.
@@ -251,6 +296,8 @@ pub struct Config {
     pub hasher: HasherConfig,
     /// Limits on guessing.
     pub throttle: ThrottleConfig,
+    /// How the keys that sign identities change.
+    pub keys: Rotation,
     /// Seconds that entries of the audit log are kept.
     pub audit_keep: i64,
     /// Entries about failures at most.
@@ -312,6 +359,7 @@ impl TryFrom<Flags> for Config {
                 "--password-min must be from 1 up to --password-max-bytes".to_owned(),
             ));
         }
+        let keys = flags.rotation()?;
         let cost = HashCost { memory_kib: flags.hash_memory_kib, passes: flags.hash_passes };
         cost.check().map_err(|reason| {
             ConfigError(format!("--hash-memory-kib or --hash-passes: {reason}"))
@@ -348,6 +396,7 @@ impl TryFrom<Flags> for Config {
                 register_per_hour: flags.register_per_hour,
                 entries: flags.throttle_entries.max(2),
             },
+            keys,
             audit_keep: seconds(flags.audit_keep),
             audit_failures: flags.audit_failures.max(1),
             body_max_bytes: flags.body_max_bytes,

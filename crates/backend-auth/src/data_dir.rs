@@ -64,8 +64,13 @@ impl DataDir {
         database(&self.path)
     }
 
-    /// The identity key's file.
-    pub fn identity_key(&self) -> PathBuf {
+    /// The file of the keys that sign identities.
+    pub fn identity_keys(&self) -> PathBuf {
+        identity_keys(&self.path)
+    }
+
+    /// Where older versions had the only one.
+    pub fn older_identity_key(&self) -> PathBuf {
         self.path.join("identity-key")
     }
 }
@@ -73,6 +78,11 @@ impl DataDir {
 /// The database's file in a folder that someone else may hold.
 pub fn database(folder: &Path) -> PathBuf {
     folder.join("auth.db")
+}
+
+/// The file of the keys in a folder that someone else may hold.
+pub fn identity_keys(folder: &Path) -> PathBuf {
+    folder.join("identity-keys.json")
 }
 
 #[cfg(test)]

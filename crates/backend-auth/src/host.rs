@@ -9,8 +9,9 @@ use wire::PeerId;
 use crate::audit::Entry;
 use crate::clock;
 use crate::config::Flags;
-use crate::data_dir;
+use crate::data_dir::{self, DataDirError};
 use crate::handlers::admin::resets as links;
+use crate::keys::{KeyError, KeyFile};
 use crate::origin::Origin;
 use crate::secret::Secret;
 use crate::store::accounts::{self, Role};
@@ -28,6 +29,28 @@ pub enum HostError {
     /// It can't be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The keys.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The folder is in use.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// A file can't be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{path}: {reason}")]
+    Unfit {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
     /// It can't be read or written.
     #[error("database: {0}")]
     Sqlite(#[from] rusqlite::Error),
@@ -69,7 +92,26 @@ pub fn reset_link(flags: &Flags, name: &str) -> Result<String, HostError> {
     Ok(origin.map_or_else(|| path.clone(), |origin| format!("{origin}{path}")))
 }
 
-fn open(folder: &Path) -> Result<rusqlite::Connection, HostError> {
+/// Makes a new key for identities.
+///
+/// # Errors
+/// [`HostError`].
+pub fn rotate_key(flags: &Flags, emergency: bool) -> Result<String, HostError> {
+    let rotation = flags.rotation().map_err(|error| HostError::Flag(error.0))?;
+    let db = open(&flags.data_dir)?;
+    let file = KeyFile::new(data_dir::identity_keys(&flags.data_dir), rotation);
+    let (kid, from) = file.rotate(emergency, clock::now())?;
+    let how = if emergency { "in an emergency" } else { "by hand" };
+    audit::insert(&db, &Entry::on_host("rotate_key").detail(format!("{kid}, {how}")))?;
+    let from = clock::rfc3339(from);
+    Ok(if emergency {
+        format!("key {kid} signs from now on, and no other key counts any longer")
+    } else {
+        format!("key {kid} is published, and signs from {from} on")
+    })
+}
+
+pub(crate) fn open(folder: &Path) -> Result<rusqlite::Connection, HostError> {
     let database = data_dir::database(folder);
     if !database.is_file() {
         return Err(HostError::NoDatabase { path: folder.display().to_string() });

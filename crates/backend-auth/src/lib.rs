@@ -16,15 +16,16 @@
 //! - [`step_up`]: what asks for the password again.
 //! - [`password`], [`hasher`]: which passwords do, and hashing them without drowning.
 //! - [`throttle`], [`recent`]: limits on guessing that can't lock an owner out, in bounded memory.
-//! - [`identity`]: the key, the JWT, the key set; [`secret`]: tokens and what is kept of them.
+//! - [`identity`]: the JWT, the key set; [`keys`]: what signs, and how it changes; [`secret`]: tokens and what is kept of them.
 //! - [`user_agent`]: a name for a device.
 //! - [`client`], [`cookies`], [`csrf`], [`next`], [`body`]: reading a request without believing it.
-//! - [`host`]: what the program does on the host, next to its running server.
+//! - [`host`], [`backup`]: what the program does on the host, next to its running server.
 //! - [`addresses`], [`qr`]: how others get in.
 //! - [`audit`], [`metrics`], [`openapi`], [`clock`]: who did what, numbers, the API's description, the time.
 
 pub mod addresses;
 pub mod audit;
+pub mod backup;
 pub mod body;
 pub mod client;
 pub mod clock;
@@ -38,6 +39,7 @@ pub mod hasher;
 pub mod headers;
 pub mod host;
 pub mod identity;
+pub mod keys;
 pub mod metrics;
 pub mod next;
 pub mod openapi;

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use backend_auth::backup;
 use backend_auth::config::{Cli, Command};
 use backend_auth::host::{self, HostError};
 use backend_auth::{AuthServer, Config};
@@ -16,6 +17,13 @@ fn main() -> ExitCode {
     match cli.command {
         None => {}
         Some(Command::Health) => return probe::exit_code(cli.flags.addr()),
+        Some(Command::RotateKey { emergency }) => {
+            return said(host::rotate_key(&cli.flags, emergency));
+        }
+        Some(Command::Backup { file }) => return said(backup::write(&cli.flags.data_dir, &file)),
+        Some(Command::Restore { file }) => {
+            return said(backup::restore(&cli.flags.data_dir, &file));
+        }
         Some(Command::ResetLink { user }) => return said(host::reset_link(&cli.flags, &user)),
     }
     if let Err(error) = telemetry::init(&cli.log) {

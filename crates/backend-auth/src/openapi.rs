@@ -4,7 +4,7 @@ use utoipa::OpenApi;
 
 use crate::handlers::{
     account, admin, guide, invites, login, logout, password, reauth, register, reset, sessions,
-    token, tokens, verify,
+    strength, token, tokens, verify,
 };
 
 /// The document.
@@ -27,6 +27,7 @@ use crate::handlers::{
         tokens::create,
         tokens::revoke,
         reset::reset,
+        strength::estimate,
         invites::create,
         token::token,
         verify::verify,

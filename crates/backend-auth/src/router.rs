@@ -11,13 +11,13 @@ use utoipa::OpenApi;
 
 use crate::handlers::{
     Done, account, admin, guide, invites, login, logout, password, reauth, register, reset,
-    revocations, sessions, success, token, tokens, verify,
+    revocations, sessions, strength, success, token, tokens, verify,
 };
 use crate::{App, csrf, headers, openapi, pages};
 
 /// All routes over one state.
 pub fn build(app: &Arc<App>) -> Router {
-    let calls: [(&str, MethodRouter<Arc<App>>); 32] = [
+    let calls: [(&str, MethodRouter<Arc<App>>); 33] = [
         ("/register", post(register::register).get(pages::serve)),
         ("/login", post(login::login).get(pages::serve)),
         ("/logout", post(logout::logout)),
@@ -30,6 +30,7 @@ pub fn build(app: &Arc<App>) -> Router {
         ("/auth/sessions/revoke", post(sessions::revoke)),
         ("/auth/tokens", get(tokens::list).post(tokens::create)),
         ("/auth/tokens/revoke", post(tokens::revoke)),
+        ("/auth/password/strength", post(strength::estimate)),
         ("/reset", post(reset::reset).get(pages::serve)),
         ("/auth/admin/users", get(admin::users::list)),
         ("/auth/admin/users/role", post(admin::users::set_role)),

@@ -13,13 +13,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use crate::audit;
+use crate::audit::{self, Entry};
 use crate::config::Config;
 use crate::cookies::Cookies;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::files::Files;
 use crate::hasher::{HashError, Hasher};
-use crate::identity::{KeyError, Mint};
+use crate::identity::Mint;
+use crate::keys::{KeyError, KeyFile};
 use crate::metrics::Metrics;
 use crate::password::Policy;
 use crate::sessions::Sessions;
@@ -29,6 +30,8 @@ use crate::{App, clock, router};
 
 /// How often the uses of sessions are written down.
 const FLUSH: Duration = Duration::from_secs(60);
+/// How often the keys' file is looked at.
+const TEND: Duration = Duration::from_secs(1);
 /// How often what is too old is removed.
 const SWEEP: Duration = Duration::from_secs(3600);
 /// How often readiness is looked at, for the admin address.
@@ -102,10 +105,11 @@ impl AuthServer {
         let first_run = !store.read(accounts::any).await?;
         let files = Files::of(&config.www)
             .map_err(|source| StartError::Www { path: config.www.display().to_string(), source })?;
+        let keys = KeyFile::new(data.identity_keys(), config.keys);
         let metrics = Metrics::new()?;
         let (audit, pending) = audit::Log::new(metrics.audit_dropped.clone());
         let app = Arc::new(App {
-            mint: Mint::load(&data.identity_key(), config.issuer())?,
+            mint: Mint::load(keys, &data.older_identity_key(), config.issuer(), now)?,
             hasher: Hasher::start(config.hasher.clone())?,
             throttle: Throttle::new(config.throttle.clone()),
             cookies: Cookies::new(config.https()),
@@ -187,6 +191,8 @@ fn announce(config: &Config, addr: SocketAddr, admin: Option<SocketAddr>) {
 async fn housekeeping(app: Arc<App>, shutdown: Shutdown) {
     let mut flushes = tokio::time::interval(FLUSH);
     let mut looks = tokio::time::interval(LOOK);
+    let mut tends = tokio::time::interval(TEND);
+    tends.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut sweeps = tokio::time::interval(SWEEP);
     flushes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -195,6 +201,7 @@ async fn housekeeping(app: Arc<App>, shutdown: Shutdown) {
         tokio::select! {
             () = shutdown.cancelled() => return,
             _ = flushes.tick() => flush(&app).await,
+            _ = tends.tick() => tend(&app),
             _ = sweeps.tick() => sweep(&app).await,
             _ = looks.tick() => app.ready.store(app.is_ready().await, Ordering::Relaxed),
         }
@@ -219,6 +226,17 @@ async fn flush(app: &App) {
     if let Err(error) = flushed {
         // They stay unwritten and go with the next batch.
         tracing::warn!(%error, "the use of sessions could not be written down");
+    }
+}
+
+/// The file is small and local: reading it takes no longer than asking another thread to.
+fn tend(app: &App) {
+    match app.mint.tend(clock::now()) {
+        Ok(None) => {}
+        Ok(Some(kid)) => {
+            app.audit.note(Entry::on_host("rotate_key").detail(format!("{kid}, by age")));
+        }
+        Err(error) => tracing::error!(%error, "the identity keys stay as they are"),
     }
 }
 

@@ -78,6 +78,8 @@ pub struct Minted {
     pub header: HeaderValue,
     /// When it ends.
     pub expires_at: i64,
+    /// The key that signed it.
+    pub kid: Arc<str>,
 }
 
 #[derive(Debug)]

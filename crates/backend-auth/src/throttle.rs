@@ -42,6 +42,9 @@ pub struct ThrottleConfig {
 const ACCOUNT_FREE: f64 = 10.0;
 /// One failure of an account is forgotten every so many seconds.
 const ACCOUNT_FORGET: f64 = 30.0;
+/// Estimates of a password's strength that an address gets a second, and at once: a class shares one.
+const ESTIMATES_PER_SECOND: f64 = 50.0;
+const ESTIMATES_BURST: u32 = 300;
 /// A pair of address and account starts afresh after so long.
 const PAIR_FORGET: Duration = Duration::from_secs(15 * 60);
 
@@ -73,6 +76,7 @@ struct Counts {
     pairs: Recent<(Source, SecretHash), Pair>,
     accounts: Recent<SecretHash, Bucket>,
     registrations: Recent<u128, Bucket>,
+    estimates: Recent<u128, Bucket>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -117,6 +121,7 @@ impl Throttle {
             pairs: Recent::new(entries),
             accounts: Recent::new(entries),
             registrations: Recent::new(entries),
+            estimates: Recent::new(entries),
         };
         Self { config, counts: Mutex::new(counts) }
     }
@@ -188,6 +193,18 @@ impl Throttle {
         let bucket = counts.registrations.entry(address(ip), || Bucket::empty(now));
         let level = bucket.sink(per_second, now);
         over(level, self.config.register_burst, per_second)?;
+        bucket.level += 1.0;
+        Ok(())
+    }
+
+    /// Whether an address may have another password estimated; counts it. A page asks while someone types.
+    ///
+    /// # Errors
+    /// [`RetryAfter`] when there were too many.
+    pub fn estimate(&self, ip: IpAddr, now: Instant) -> Result<(), RetryAfter> {
+        let mut counts = self.lock();
+        let bucket = counts.estimates.entry(address(ip), || Bucket::empty(now));
+        over(bucket.sink(ESTIMATES_PER_SECOND, now), ESTIMATES_BURST, ESTIMATES_PER_SECOND)?;
         bucket.level += 1.0;
         Ok(())
     }

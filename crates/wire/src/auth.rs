@@ -76,6 +76,33 @@ pub struct Reset {
     pub new_password: String,
 }
 
+/// `POST /auth/password/strength`: how good a new password would be. Nothing of it is kept or logged.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AskStrength {
+    /// The password.
+    pub password: String,
+    /// The name of its account, which makes no good part of it.
+    #[serde(default)]
+    pub username: String,
+}
+
+/// Answer to [`AskStrength`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Strength {
+    /// From 0 (the first guess) to 4 (nobody will); 3 is needed.
+    pub score: u8,
+    /// It would be taken.
+    pub acceptable: bool,
+    /// Why not: `password_too_short`, `password_too_long`, `password_too_common`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The same for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// Answer to `POST /token` (RFC 6749 §5.1), and to the tracker's `POST /login`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

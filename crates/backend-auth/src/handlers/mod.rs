@@ -13,6 +13,7 @@ pub mod register;
 pub mod reset;
 pub mod revocations;
 pub mod sessions;
+pub mod strength;
 pub mod token;
 pub mod tokens;
 pub mod verify;

@@ -44,13 +44,14 @@ pub async fn since(State(app): State<Arc<App>>, headers: HeaderMap, uri: Uri) ->
 async fn find(app: &App, uri: &Uri) -> Result<Revocations, Problem> {
     let Since { since } = body::query(uri)?;
     // Older tokens of those sessions are over by themselves.
-    let recent = clock::now() - DIRECT_LIFETIME - 2 * LEEWAY;
+    let now = clock::now();
+    let recent = now - DIRECT_LIFETIME - 2 * LEEWAY;
     let page = app.store.read(move |db| revocations::since(db, since.as_deref(), recent)).await?;
     Ok(Revocations {
         cursor: page.cursor,
         reset: page.reset,
         sids: page.sids,
         more: page.more,
-        keys: app.mint.key_ids(),
+        keys: app.mint.key_ids(now),
     })
 }

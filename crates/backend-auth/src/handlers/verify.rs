@@ -51,7 +51,9 @@ fn identity(app: &App, headers: &HeaderMap, now: i64) -> Result<Minted, Problem>
         }
     };
     let (session, kept) = app.sessions.touch(&token, now).ok_or_else(over)?;
-    if let Some(kept) = kept.filter(|kept| kept.expires_at - now >= FRESH) {
+    if let Some(kept) =
+        kept.filter(|kept| kept.expires_at - now >= FRESH && app.mint.stands_by(kept, now))
+    {
         return Ok(kept);
     }
     let minted = app
@@ -71,7 +73,7 @@ fn bearer(app: &App, value: &HeaderValue) -> Option<SecretHash> {
     if token.trim().starts_with(ACCESS_TOKEN) {
         return SecretHash::of_access_token(token.trim());
     }
-    let claims = app.mint.verify(token.trim())?;
+    let claims = app.mint.verify(token.trim(), clock::now())?;
     app.sessions.token_of(&claims.sid)
 }
 
@@ -94,7 +96,7 @@ fn no_store(mut response: Response) -> Response {
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "identity",
     responses((status = 200, description = "A JSON Web Key Set with the member `issuer`")))]
 pub async fn key_set(State(app): State<Arc<App>>) -> Response {
-    let mut response = Json(app.mint.key_set()).into_response();
+    let mut response = Json(app.mint.key_set(clock::now())).into_response();
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     response
 }

@@ -168,11 +168,22 @@ fn version(connection: &Connection, path: &str) -> Result<usize, OpenError> {
         .map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })
 }
 
+/// Whether a file is a database of ours. Those of the first schema have no mark yet, but our tables.
+pub(crate) fn is_ours(connection: &Connection) -> bool {
+    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i32>(0));
+    let tables = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('accounts', 'sessions', 'invites')";
+    match number("SELECT application_id FROM pragma_application_id") {
+        Ok(APPLICATION_ID) => true,
+        Ok(0) => number(tables) == Ok(3),
+        Ok(_) | Err(_) => false,
+    }
+}
+
 /// Whether a file is whole, and its rows refer to rows that are there.
 ///
 /// # Errors
 /// [`OpenError::Damaged`].
-pub(super) fn check(connection: &Connection, path: &str) -> Result<(), OpenError> {
+pub(crate) fn check(connection: &Connection, path: &str) -> Result<(), OpenError> {
     let broken = |source| OpenError::Sqlite { path: path.to_owned(), source };
     let damaged = |found: String| Err(OpenError::Damaged { path: path.to_owned(), found });
     let found: String =

@@ -246,3 +246,36 @@ async fn forms_work_without_javascript() {
         .await;
     assert_eq!((asked.status.as_u16(), asked.code().as_str()), (401, "wrong_credentials"));
 }
+
+#[tokio::test]
+async fn a_page_learns_how_good_a_password_would_be_while_it_is_typed() {
+    let world = World::new().await;
+    let ask = |password: &'static str| {
+        let visitor = world.visitor();
+        async move {
+            let body = json!({"password": password, "username": "wilhelmina"});
+            visitor.post("/auth/password/strength", body).await.json()
+        }
+    };
+    let good = ask(PASSWORD).await;
+    assert_eq!((&good["acceptable"], &good["score"]), (&json!(true), &json!(4)), "{good}");
+    for (password, code) in [
+        ("short", "password_too_short"),
+        ("qwertyuiop12", "password_too_common"),
+        ("wilhelmina123", "password_too_common"),
+    ] {
+        let answer = ask(password).await;
+        assert_eq!((&answer["acceptable"], &answer["code"]), (&json!(false), &json!(code)));
+        assert!(answer["score"].as_u64() < Some(3));
+    }
+    let visitor = world.visitor();
+    let mut last = 200;
+    for _ in 0..400 {
+        last =
+            visitor.post("/auth/password/strength", json!({"password": "x"})).await.status.as_u16();
+        if last != 200 {
+            break;
+        }
+    }
+    assert_eq!(last, 429, "nobody keeps the server busy with it");
+}

@@ -6,6 +6,7 @@ mod accounts;
 mod administration;
 mod cross_site;
 mod devices;
+mod host;
 mod identity;
 mod invites;
 mod pages;

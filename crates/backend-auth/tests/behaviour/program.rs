@@ -110,13 +110,16 @@ async fn every_event_is_one_log_line_without_a_secret() {
         ("login", json!({"username": "alice", "password": PASSWORD})),
         ("token", json!({})),
         ("invites", json!({})),
+        ("auth/tokens", json!({"name": "script"})),
+        ("auth/password/strength", json!({"password": "mypasswordasaname"})),
+        ("auth/reauth", json!({"password": PASSWORD})),
         ("password", json!({"current_password": PASSWORD, "new_password": OTHER_PASSWORD})),
         ("logout", json!({})),
     ] {
         let response = client.post(format!("{base}/{path}")).json(&body).send().await.unwrap();
         secrets.extend(response.cookies().map(|cookie| cookie.value().to_owned()));
         let answer: Value = response.json().await.unwrap();
-        for name in ["access_token", "code"] {
+        for name in ["access_token", "code", "token"] {
             let secret = answer[name].as_str().filter(|_| answer["status"] == "success");
             secrets.extend(secret.map(str::to_owned));
         }
@@ -142,10 +145,25 @@ async fn every_event_is_one_log_line_without_a_secret() {
             "login alice success",
             "token alice success",
             "invite alice success",
+            "create_token alice success",
+            "reauth alice success",
             "password alice success",
             "logout alice success",
         ]
     );
+    let db = rusqlite::Connection::open(folder.path().join("data/auth.db")).unwrap();
+    let rows: Vec<String> = db
+        .prepare(
+            "SELECT event || ' ' || actor_name || ' ' || result || ' ' || target_name || ' ' || detail || ' ' || ip
+                 || ' ' || user_agent || ' ' || request_id FROM audit ORDER BY n",
+        )
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert_eq!(rows.len(), events.len(), "a row for each line: {rows:?}");
+    let log = format!("{log}{}", rows.join("\n"));
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         assert!(!log.contains(secret.as_str()), "{secret}\n{log}");
     }

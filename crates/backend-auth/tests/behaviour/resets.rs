@@ -1,9 +1,8 @@
 //! Someone forgot the password.
 
-use std::process::Command;
-
 use serde_json::json;
 
+use crate::host::on_host;
 use crate::support::{Answer, OTHER_PASSWORD, PASSWORD, Visitor, World};
 
 async fn link(admin: &Visitor, about: &Visitor) -> String {
@@ -103,24 +102,12 @@ async fn a_form_s_reset_leads_to_the_login_page() {
     assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/login"));
 }
 
-/// What `backend-auth` says on the host of a world, next to its running server.
-fn on_host(world: &World, args: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_backend-auth"))
-        .env_clear()
-        .current_dir(world.folder.path())
-        .args(args)
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
 #[tokio::test]
 async fn whoever_is_on_the_host_makes_a_link_next_to_the_running_server() {
     let world = World::new().await;
     let ada = world.member("ada").await;
-    let (code, out, err) = on_host(&world, &["reset-link", "ADA"]);
-    assert_eq!(code, Some(0), "{err}");
+    let at = world.folder.path();
+    let out = on_host(at, &["reset-link", "ADA"]).unwrap();
     let path = out.trim().rsplit_once("/reset#code=").unwrap();
     assert_eq!(reset(&world, path.1, OTHER_PASSWORD).await.status, 200);
     assert!(!ada.is_signed_in().await);
@@ -132,12 +119,12 @@ async fn whoever_is_on_the_host_makes_a_link_next_to_the_running_server() {
     );
     assert!(!ada.get("/auth/admin/audit").await.text.contains(path.1));
     let origin = ["reset-link", "ada", "--public-origin", "https://chat.example.org"];
-    assert!(on_host(&world, &origin).1.starts_with("https://chat.example.org/reset#code="));
+    assert!(on_host(at, &origin).unwrap().starts_with("https://chat.example.org/reset#code="));
     for (args, says) in [
         (["reset-link", "nobody"].as_slice(), "nobody"),
         (&["reset-link", "ada", "--data-dir", "elsewhere"], "elsewhere"),
     ] {
-        let (code, out, err) = on_host(&world, args);
-        assert!(code != Some(0) && out.is_empty() && err.contains(says), "{err}");
+        let text = on_host(at, args).unwrap_err();
+        assert!(text.contains(says), "{text}");
     }
 }

@@ -4,6 +4,7 @@
 //! - [`documents`]: README.vi.md has the same commands; the tables name every flag.
 //! - [`durability`]: what was acknowledged survives kill -9, once.
 //! - [`identity`]: nobody becomes someone else: forged headers, owned names, foreign pages.
+//! - [`keys`]: the keys that sign identities change.
 //! - [`sessions`]: login, cookie, logout; [`revocation`]: what ends with a session; [`tokens`]: those of curl and bots.
 //! - [`auth_down`]: without backend-auth the protected routes are closed.
 //! - [`upstreams`]: backends die, come late and move.
@@ -19,6 +20,7 @@ mod auth_down;
 mod documents;
 mod durability;
 mod identity;
+mod keys;
 mod links;
 mod live;
 mod load;

@@ -385,3 +385,6 @@ impl From<Unwritten> for Broken {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

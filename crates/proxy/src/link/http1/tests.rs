@@ -22,10 +22,7 @@ async fn told<F: Future<Output = Answer>>(
 ) -> Answer {
     let (near, mut far) = UnixStream::pair().unwrap();
     let serve = async {
-        let mut request = Vec::new();
-        while !request.ends_with(b"\r\n\r\n") {
-            request.push(far.read_u8().await.unwrap());
-        }
+        take_request(&mut far).await;
         for piece in bytes.chunks(piece) {
             if far.write_all(piece).await.is_err() {
                 return;
@@ -35,6 +32,13 @@ async fn told<F: Future<Output = Answer>>(
         drop(far);
     };
     tokio::join!(client(near), serve).0
+}
+
+async fn take_request(socket: &mut UnixStream) {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(socket.read_u8().await.unwrap());
+    }
 }
 
 fn request(method: &Method) -> Request<RequestBody> {
@@ -145,8 +149,7 @@ async fn a_connection_that_was_closed_meanwhile_gives_the_request_back() {
     let mut link = Link::over(Stream::Unix(near));
     let never = |_: &mut Context<'_>| Poll::<()>::Pending;
     let serve = async {
-        let mut head = [0; 256];
-        far.read(&mut head).await.unwrap();
+        take_request(&mut far).await;
         far.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
     };
     let mut slot = Some(request(&Method::GET));
@@ -178,8 +181,7 @@ async fn what_comes_behind_an_answer_ends_the_use_of_its_connection() {
         let (near, mut far) = UnixStream::pair().unwrap();
         let mut link = Link::over(Stream::Unix(near));
         let serve = async {
-            let mut head = [0; 256];
-            far.read(&mut head).await.unwrap();
+            take_request(&mut far).await;
             far.write_all(sent.as_bytes()).await.unwrap();
         };
         let mut slot = Some(request(&Method::GET));

@@ -14,6 +14,9 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::oneshot;
 
+/// How much less important than an answer a hash is, from 0 to 19.
+const NICENESS: i32 = 10;
+
 /// What a hash costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashCost {
@@ -125,7 +128,10 @@ impl Hasher {
             let queue = queue.clone();
             std::thread::Builder::new()
                 .name(format!("hash-{number}"))
-                .spawn(move || queue.work())
+                .spawn(move || {
+                    give_way();
+                    queue.work();
+                })
                 .map_err(failed)?;
         }
         Ok(Self { pool: Arc::new(Pool { queue, config, algorithm, dummy }) })
@@ -234,6 +240,14 @@ impl Queue {
                 tracing::error!("a password hash panicked");
             }
         }
+    }
+}
+
+/// Lets everyone else go first: a thread that hashes never keeps one that answers from its core. On Linux this is about
+/// the calling thread alone; where it can't be had, hashes are as important as the rest.
+fn give_way() {
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "password hashes run at the usual priority");
     }
 }
 

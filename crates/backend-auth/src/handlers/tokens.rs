@@ -17,7 +17,7 @@ use crate::clock;
 use crate::secret::Secret;
 use crate::sessions::{Kind, Session};
 use crate::store::accounts::{Account, Role};
-use crate::store::tokens::{self, Listed, NewToken, TOKEN_AMR};
+use crate::store::tokens::{self, Listed, NewToken, Refusal, TOKEN_AMR};
 
 /// Reading the audit log.
 pub const AUDIT_SCOPE: &str = "audit:read";
@@ -50,7 +50,7 @@ pub(super) async fn answer(app: &App, account: String) -> Response {
         (status = 400, description = "`invalid_field`"),
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`reauth_required`; `not_an_admin`: the scope is for administrators"),
-        (status = 409, description = "`too_many_tokens`")))]
+        (status = 409, description = "`too_many_tokens`, `account_changed`")))]
 pub async fn create(
     State(app): State<Arc<App>>,
     client: Client,
@@ -108,14 +108,18 @@ pub(super) async fn make(
     app.change(
         noted,
         move |db, _| {
-            Ok(if tokens::create(db, &stored, now, limit)? {
-                Ok(stored)
-            } else {
-                Err(Problem::new(
+            Ok(match tokens::create(db, &stored, now, limit)? {
+                Ok(()) => Ok(stored),
+                Err(Refusal::TooMany) => Err(Problem::new(
                     StatusCode::CONFLICT,
                     "too_many_tokens",
                     format!("an account has at most {limit} tokens: take one back first"),
-                ))
+                )),
+                Err(Refusal::Changed) => Err(Problem::new(
+                    StatusCode::CONFLICT,
+                    "account_changed",
+                    "the account was changed meanwhile: look at it again",
+                )),
             })
         },
         move |stored| table.insert(stored.hash, stored.session.clone(), now),

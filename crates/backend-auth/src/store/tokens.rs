@@ -42,17 +42,35 @@ pub struct Listed {
     pub last_used: Option<i64>,
 }
 
-/// Stores a token, unless its account has `limit` of them; says whether it did.
+/// Why there is no new token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The account has as many as it may.
+    TooMany,
+    /// The account was disabled, removed, or given another role, while the token was made.
+    Changed,
+}
+
+/// Stores a token, unless its account has `limit` of them or isn't what it was any more.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn create(db: &Connection, new: &NewToken, now: i64, limit: usize) -> rusqlite::Result<bool> {
+pub fn create(
+    db: &Connection,
+    new: &NewToken,
+    now: i64,
+    limit: usize,
+) -> rusqlite::Result<Result<(), Refusal>> {
     let session = &new.session;
+    let owner = accounts::of(db, &session.account.id)?.map(|(account, _)| account);
+    if owner.is_none_or(|owner| owner.disabled_at.is_some() || owner.role != session.account.role) {
+        return Ok(Err(Refusal::Changed));
+    }
     let count: usize = db
         .prepare_cached("SELECT count(*) FROM tokens WHERE account = ? AND expires_at > ?")?
         .query_row(params![session.account.id, now], |row| row.get(0))?;
     if count >= limit {
-        return Ok(false);
+        return Ok(Err(Refusal::TooMany));
     }
     db.prepare_cached(
         "INSERT INTO tokens (hash, id, sid, account, name, scope, created_at, expires_at)
@@ -68,7 +86,7 @@ pub fn create(db: &Connection, new: &NewToken, now: i64, limit: usize) -> rusqli
         now,
         session.ends_at
     ])?;
-    Ok(true)
+    Ok(Ok(()))
 }
 
 /// The tokens of an account, the newest first.
@@ -198,4 +216,47 @@ pub fn flush(db: &Connection, seen: &[(SecretHash, i64)]) -> rusqlite::Result<()
 pub fn sweep(db: &Connection, now: i64) -> rusqlite::Result<()> {
     db.prepare_cached("DELETE FROM tokens WHERE expires_at < ?")?.execute([now - SHOWN_AFTER])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::PeerId;
+
+    use super::*;
+    use crate::store::people;
+
+    #[test]
+    fn no_token_is_made_for_an_account_that_was_disabled_or_removed_meanwhile() {
+        let db = crate::store::in_memory();
+        let bot =
+            |name| accounts::create_bot(&db, &PeerId::parse(name).unwrap(), 1).unwrap().unwrap();
+        let token = |account: &accounts::Account, number: i64| NewToken {
+            hash: SecretHash::digest(&number.to_string()),
+            id: number.to_string(),
+            name: "ci".into(),
+            session: Arc::new(Session {
+                account: Arc::new(account.clone()),
+                sid: number.to_string(),
+                auth_time: 1,
+                idle: i64::MAX,
+                ends_at: 100,
+                remember: false,
+                amr: TOKEN_AMR.into(),
+                scope: "chat:read".into(),
+                kind: Kind::Token,
+            }),
+        };
+        let helper = bot("helper");
+        assert_eq!(create(&db, &token(&helper, 1), 2, 2).unwrap(), Ok(()));
+        assert_eq!(create(&db, &token(&helper, 2), 2, 1).unwrap(), Err(Refusal::TooMany));
+        people::disable(&db, &helper.id, 3).unwrap().unwrap();
+        assert_eq!(create(&db, &token(&helper, 3), 4, 9).unwrap(), Err(Refusal::Changed));
+        assert!(load(&db, 4).unwrap().is_empty(), "nor do those that it has work");
+        let other = bot("other");
+        people::remove(&db, &other.id, 5).unwrap().unwrap();
+        assert_eq!(create(&db, &token(&other, 4), 6, 9).unwrap(), Err(Refusal::Changed));
+        people::enable(&db, &helper.id, 7).unwrap().unwrap();
+        assert_eq!(load(&db, 8).unwrap().len(), 1);
+        assert!(load(&db, 100).unwrap().is_empty(), "over");
+    }
 }

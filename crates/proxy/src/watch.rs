@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub(crate) const TICK: Duration = Duration::from_millis(50);
 const TICK_MS: u64 = 50;
 /// A connection that is idle for so long is parked.
-const QUIET_MS: u64 = 1_000;
+const QUIET_MS: u64 = 250;
 /// No deadline.
 const NEVER: u64 = u64::MAX;
 

@@ -37,9 +37,12 @@ pub(crate) fn render(workers: &[Arc<Stats>], plan: &Plan, reloads: &Reloads) -> 
     type Pick = fn(&Stats) -> &Counter;
     let simple: [(&str, &str, &str, Pick); 15] = [
         ("proxy_connections", "gauge", "Open client connections.", |stats| &stats.connections),
-        ("proxy_connections_parked", "gauge", "Those that have been idle for a second.", |stats| {
-            &stats.parked
-        }),
+        (
+            "proxy_connections_parked",
+            "gauge",
+            "Those that have been idle for a quarter of a second, and wait without a task.",
+            |stats| &stats.parked,
+        ),
         ("proxy_tunnels", "gauge", "Open WebSocket tunnels.", |stats| &stats.tunnels),
         ("proxy_connections_total", "counter", "Accepted client connections.", |stats| {
             &stats.accepted

@@ -1,7 +1,7 @@
 //! A client's connection that speaks HTTP/1.
 //!
 //! hyper's parser, its buffers and what it knows of a connection are a good ten KiB. A connection that is
-//! idle has none of it: after a second of silence it is [parked](Turn::Park), and the next byte makes all of
+//! idle has none of it: after a quarter of a second of silence it is [parked](Turn::Park), and the next byte makes all of
 //! it anew. What remains is the socket and its deadline ([`super::lot`]), and with TLS what that remembers.
 
 use std::pin::Pin;

@@ -22,6 +22,85 @@
  * @property {string} expires_at
  * @property {number} uses
  *
+ * @typedef {object} Strength           Answer of `POST /auth/password/strength`.
+ * @property {number} score             0 to 4; 3 is needed.
+ * @property {boolean} acceptable
+ * @property {string} [code]
+ *
+ * @typedef {object} Session            Where an account is signed in.
+ * @property {string} id
+ * @property {boolean} current          The one that asks.
+ * @property {string} device            `Firefox on Linux`
+ * @property {string} ip
+ * @property {string} created_at
+ * @property {string} last_seen
+ * @property {string} ends_at
+ * @property {boolean} remember
+ *
+ * @typedef {object} Sessions           Answer of `GET /auth/sessions`.
+ * @property {Session[]} sessions
+ *
+ * @typedef {object} Token              A personal access token, without its secret.
+ * @property {string} id
+ * @property {string} name
+ * @property {string[]} scopes
+ * @property {string} created_at
+ * @property {string} expires_at
+ * @property {string} [last_used]
+ *
+ * @typedef {Token & {token: string}} NewToken   Answer to making one: the only time that it is told.
+ *
+ * @typedef {object} Tokens             Answer of `GET /auth/tokens` and `GET /auth/admin/tokens`.
+ * @property {Token[]} tokens
+ *
+ * @typedef {object} User               An account as an administrator sees it.
+ * @property {string} user_id
+ * @property {string} username
+ * @property {'admin'|'member'|'bot'} role
+ * @property {boolean} disabled
+ * @property {string} created_at
+ * @property {number} sessions
+ * @property {string} [last_seen]
+ *
+ * @typedef {object} Users              Answer of `GET /auth/admin/users`.
+ * @property {User[]} users
+ * @property {string} [next]
+ *
+ * @typedef {object} ChangedUser        Answer to a change of an account.
+ * @property {string} user_id
+ * @property {'admin'|'member'|'bot'} role
+ * @property {boolean} disabled
+ * @property {number} ended_sessions
+ *
+ * @typedef {object} ResetLink          Answer of `POST /auth/admin/users/reset-link`.
+ * @property {string} username
+ * @property {string} path              `/reset#code=CODE`
+ * @property {string} expires_at
+ *
+ * @typedef {object} OpenInvite         An invite that still lets someone in.
+ * @property {string} id
+ * @property {string} created_by
+ * @property {string} created_at
+ * @property {string} expires_at
+ * @property {number} uses
+ * @property {number} uses_left
+ *
+ * @typedef {object} AuditEntry
+ * @property {number} n
+ * @property {string} at
+ * @property {string} event
+ * @property {string} result
+ * @property {string} who
+ * @property {string} about
+ * @property {string} detail
+ * @property {string} ip
+ * @property {string} user_agent
+ * @property {string} request_id
+ *
+ * @typedef {object} AuditPage          Answer of `GET /auth/admin/audit`, newest first.
+ * @property {AuditEntry[]} entries
+ * @property {number} [next]
+ *
  * @typedef {object} Channel            A channel as the caller sees it.
  * @property {string} channel
  * @property {boolean} private

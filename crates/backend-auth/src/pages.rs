@@ -16,8 +16,10 @@ use crate::files::name_of;
 use crate::handlers::SignedIn;
 use crate::handlers::entry::see_other;
 
-/// The chat page: for a session only.
+/// The chat page.
 const CHAT: &str = "index.html";
+/// Pages for a session only. Whether its account administers is a matter of the calls that the page makes.
+const PRIVATE: [&str; 3] = [CHAT, "account.html", "admin.html"];
 
 /// Any path that is no call: a page or another file of the web client.
 pub async fn serve(
@@ -31,6 +33,9 @@ pub async fn serve(
         "/" => Some(PathBuf::from(CHAT)),
         "/login" | "/login/" => Some(PathBuf::from("login.html")),
         "/register" | "/register/" => Some(PathBuf::from("register.html")),
+        "/reset" | "/reset/" => Some(PathBuf::from("reset.html")),
+        "/account" | "/account/" => Some(PathBuf::from("account.html")),
+        "/admin" | "/admin/" => Some(PathBuf::from("admin.html")),
         path => name_of(path),
     };
     let Some(name) = name else { return not_found(&app, &headers).await };
@@ -44,10 +49,11 @@ pub async fn serve(
     if let Some(response) = to_https(&app, &client, &uri) {
         return response;
     }
-    if name == Path::new(CHAT) {
+    let private = PRIVATE.iter().any(|page| name == Path::new(page));
+    if private {
         match SignedIn::find(&app, &headers) {
             Ok(Some(_)) => {}
-            Ok(None) => return to_login(&uri),
+            Ok(None) => return to_login(&uri, name == Path::new(CHAT)),
             Err(problem) => return problem.into_response(),
         }
     }
@@ -56,7 +62,7 @@ pub async fn serve(
     }
     match app.files.serve(&method, &headers, &name).await {
         Ok(Some(mut response)) => {
-            if name == Path::new(CHAT) {
+            if private {
                 response
                     .headers_mut()
                     .insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
@@ -121,9 +127,10 @@ fn to_https(app: &App, client: &Client, uri: &Uri) -> Option<Response> {
     Some(response)
 }
 
-fn to_login(uri: &Uri) -> Response {
+/// To the login page, and from there back. The chat page alone is where the login leads anyway.
+fn to_login(uri: &Uri, chat: bool) -> Response {
     match uri.path_and_query() {
-        Some(path) if path.as_str() != "/" && path.path() == "/" => {
+        Some(path) if !chat || (path.as_str() != "/" && path.path() == "/") => {
             let next = utf8_percent_encode(path.as_str(), NON_ALPHANUMERIC);
             see_other(&format!("/login?next={next}"))
         }

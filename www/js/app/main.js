@@ -7,8 +7,6 @@ import { channelsDialog, joinChannel, leaveDialog } from '../dialogs/channels.js
 import { inviteDialog } from '../dialogs/invite.js';
 import { addMemberDialog, peopleDialog } from '../dialogs/people.js';
 import { settingsDialog } from '../dialogs/settings.js';
-import { ApiError, get } from '../net/api.js';
-import { backoff } from '../core/backoff.js';
 import { attachView } from '../files/attach.js';
 import { Files } from '../files/files.js';
 import { filesView } from '../files/view.js';
@@ -16,7 +14,7 @@ import { openStore } from '../store/db.js';
 import { byId, setText } from '../ui/dom.js';
 import { placeIcons } from '../ui/icons.js';
 import { t, translate } from '../ui/i18n.js';
-import { bannerView, loginPage } from '../view/banner.js';
+import { bannerView } from '../view/banner.js';
 import { composerView } from '../view/composer.js';
 import { panels } from '../view/panels.js';
 import { headerView } from '../view/header.js';
@@ -27,10 +25,15 @@ import { placesView } from '../view/places.js';
 import { welcomeView } from '../view/welcome.js';
 import { Chat } from './chat.js';
 import { showTitle, watchArrivals } from './notify.js';
+import { whoAmI } from './whoami.js';
 
 translate(document);
 placeIcons(document);
-const account = await whoAmI();
+const account = await whoAmI(() => {
+  byId('banner').hidden = false;
+  byId('banner-action').hidden = true;
+  setText(byId('banner-text'), t('banner.connecting'));
+});
 const chat = new Chat(account, await openStore(account.username));
 const { toggleMembers } = panels(chat);
 const files = new Files(chat);
@@ -73,25 +76,3 @@ const follow = () => {
 addEventListener('popstate', follow);
 chat.addEventListener('ready', follow);
 await chat.start();
-
-/**
- * The account of this session. A server that is away is asked again; a session that is over leads to the
- * login page.
- * @returns {Promise<import('../types.js').Account>}
- */
-async function whoAmI() {
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      return await get('/me');
-    } catch (problem) {
-      if (/** @type {ApiError} */ (problem).status === 401) {
-        location.replace(loginPage());
-        return new Promise(() => undefined);
-      }
-      byId('banner').hidden = false;
-      byId('banner-action').hidden = true;
-      setText(byId('banner-text'), t('banner.connecting'));
-      await new Promise((resolve) => setTimeout(resolve, backoff(attempt, Math.random())));
-    }
-  }
-}

@@ -1,5 +1,5 @@
 /**
- * Account and appearance: theme, language, notifications, password, signing out.
+ * Appearance, language, notifications, signing out, and the way to the page of the account.
  */
 
 import { draftPrefix } from '../app/drafts.js';
@@ -7,6 +7,7 @@ import { notifications, setNotifications } from '../app/notify.js';
 import { devicesDialog } from './devices.js';
 import { post } from '../net/api.js';
 import { forget } from '../store/db.js';
+import { choice } from '../ui/choice.js';
 import { el } from '../ui/dom.js';
 import { errorText, lang, setLang, t } from '../ui/i18n.js';
 import { icon } from '../ui/icons.js';
@@ -31,7 +32,7 @@ export function settingsDialog(chat) {
     notificationRow(),
     el('div', { class: 'actions spread' },
       chat.p2p.enabled ? el('button', { attrs: { type: 'button', id: 'own-devices' }, on: { click: () => replace(dialog, () => devicesDialog(chat)) } }, icon('devices'), t('devices')) : null,
-      el('button', { attrs: { type: 'button' }, on: { click: () => replace(dialog, passwordDialog) } }, icon('lock'), t('password.change')),
+      el('a', { class: 'button', attrs: { href: '/account' } }, icon('lock'), t('account')),
       el('button', { attrs: { type: 'button', id: 'sign-out' }, on: { click: () => replace(dialog, () => signOutDialog(chat)) } }, icon('door'), t('signout'))),
   ]);
 }
@@ -43,22 +44,6 @@ export function settingsDialog(chat) {
 function replace(dialog, next) {
   dialog.addEventListener('close', () => next(), { once: true });
   dialog.close();
-}
-
-/**
- * @param {string} title
- * @param {string} name
- * @param {[string, string][]} options
- * @param {string} current
- * @param {(value: string) => void} chosen
- */
-function choice(title, name, options, current, chosen) {
-  return el('fieldset', { class: 'choice' }, el('legend', {}, title),
-    el('div', { class: 'segments' }, ...options.map(([value, text]) => {
-      const input = el('input', { attrs: { type: 'radio', name: `choice-${name}`, value, checked: value === current } });
-      input.addEventListener('change', () => chosen(value));
-      return el('label', {}, input, el('span', { attrs: { lang: name === 'lang' ? value : null } }, text));
-    })));
 }
 
 function notificationRow() {
@@ -73,35 +58,6 @@ function notificationRow() {
     hint.textContent = now === 'denied' ? t('notify.denied') : '';
   });
   return el('div', { class: 'stack' }, el('label', { class: 'check' }, box, el('span', {}, t('notify'))), hint);
-}
-
-function passwordDialog() {
-  const field = (/** @type {string} */ id, /** @type {'current-password'|'new-password'} */ kind, /** @type {string} */ label) => {
-    const input = el('input', { attrs: { id, type: 'password', autocomplete: kind, required: true, maxlength: 1024 } });
-    return { input, nodes: [el('label', { attrs: { for: id } }, label), input] };
-  };
-  const current = field('password-current', 'current-password', t('password.current'));
-  const next = field('password-new', 'new-password', t('password.new'));
-  const error = el('p', { class: 'error', attrs: { role: 'alert' } });
-  openDialog(t('password.change'), (dialog) => [el('form', {
-    class: 'stack',
-    on: {
-      submit: async (event) => {
-        event.preventDefault();
-        error.textContent = '';
-        try {
-          await post('/password', { current_password: current.input.value, new_password: next.input.value });
-          dialog.close();
-          toast(t('password.changed'));
-        } catch (problem) {
-          const { code, message } = /** @type {import('../net/api.js').ApiError} */ (problem);
-          error.textContent = errorText(code, message);
-          current.input.focus();
-        }
-      },
-    },
-  }, ...current.nodes, ...next.nodes, el('p', { class: 'hint' }, t('password.others')), error,
-  el('div', { class: 'actions' }, el('button', { class: 'primary', attrs: { type: 'submit' } }, t('password.save'))))]);
 }
 
 /** @param {import('../app/chat.js').Chat} chat */

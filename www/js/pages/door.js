@@ -1,17 +1,17 @@
 /**
- * What the login and the registration page share.
+ * What the pages before the chat share: signing in, making an account, choosing a new password by a link.
  */
 
 import { safeNext } from '../core/text.js';
 import { byId, el, fill } from '../ui/dom.js';
 import { placeIcons } from '../ui/icons.js';
 import { lang, setLang, t, translate } from '../ui/i18n.js';
+import { showButton } from '../ui/password.js';
 
 /**
  * Prepares the page.
  * @param {import('../ui/i18n.js').Key} title
  * @param {() => void} [redraw] after the language was chosen
- * @returns {string} where to go afterwards
  */
 export function prepare(title, redraw = () => undefined) {
   const draw = () => {
@@ -21,14 +21,20 @@ export function prepare(title, redraw = () => undefined) {
     redraw();
   };
   placeIcons(document);
-  showPassword();
-  const query = new URLSearchParams(location.search);
-  const next = safeNext(query.get('next'));
-  // A form that was posted the plain way comes back with the name.
-  byId('username', HTMLInputElement).value ||= query.get('username') ?? '';
-  byId('next', HTMLInputElement).value = next;
+  showButton(byId('show-password'), byId('password', HTMLInputElement));
   addEventListener('languagechosen', draw);
   draw();
+}
+
+/**
+ * What the address says to a page with a name: a form that was posted the plain way comes back with it.
+ * @returns {string} where to go afterwards
+ */
+export function fromAddress() {
+  const query = new URLSearchParams(location.search);
+  const next = safeNext(query.get('next'));
+  byId('username', HTMLInputElement).value ||= query.get('username') ?? '';
+  byId('next', HTMLInputElement).value = next;
   return next;
 }
 
@@ -38,17 +44,6 @@ function languages() {
   fill(byId('languages'), ...all.map(([code, name]) => el('button', {
     class: 'quiet small', attrs: { type: 'button', lang: code, 'aria-pressed': String(lang() === code) }, on: { click: () => setLang(code) },
   }, name)));
-}
-
-function showPassword() {
-  const button = byId('show-password');
-  const password = byId('password', HTMLInputElement);
-  button.addEventListener('click', () => {
-    const show = password.type === 'password';
-    password.type = show ? 'text' : 'password';
-    button.setAttribute('aria-pressed', String(show));
-    password.focus();
-  });
 }
 
 /**

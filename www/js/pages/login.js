@@ -5,9 +5,10 @@
 import { ApiError, get, post } from '../net/api.js';
 import { byId } from '../ui/dom.js';
 import { errorText, t } from '../ui/i18n.js';
-import { complain, forgive, onSubmit, prepare } from './door.js';
+import { complain, forgive, fromAddress, onSubmit, prepare } from './door.js';
 
-const next = prepare('signin.title');
+prepare('signin.title');
+const next = fromAddress();
 byId('register-link', HTMLAnchorElement).search = location.search;
 const username = byId('username', HTMLInputElement);
 const password = byId('password', HTMLInputElement);

@@ -6,10 +6,8 @@ import { isPeerId } from '../core/names.js';
 import { ApiError, get, post } from '../net/api.js';
 import { byId } from '../ui/dom.js';
 import { errorText, t } from '../ui/i18n.js';
-import { complain, forgive, onSubmit, prepare } from './door.js';
-
-/** Above this length a password is good against guessing for years. */
-const COMFORTABLE = 15;
+import { watchStrength } from '../ui/password.js';
+import { complain, forgive, fromAddress, onSubmit, prepare } from './door.js';
 
 /** @type {import('../types.js').Info} */
 let info = { registration: 'open', first_run: false, password_min: 12 };
@@ -17,10 +15,11 @@ const username = byId('username', HTMLInputElement);
 const password = byId('password', HTMLInputElement);
 const invite = byId('invite', HTMLInputElement);
 
-const next = prepare('register.title', draw);
+const hint = watchStrength(password, byId('password-hint'), () => ({ min: info.password_min, username: username.value.trim() }));
+prepare('register.title', draw);
+const next = fromAddress();
 byId('login-link', HTMLAnchorElement).search = location.search;
 invite.value = new URLSearchParams(location.search).get('invite') ?? '';
-password.addEventListener('input', hint);
 
 get('/auth/info').then((answer) => {
   info = /** @type {import('../types.js').Info} */ (answer);
@@ -37,15 +36,6 @@ function draw() {
   byId('invite-field').hidden = !byInvite;
   invite.disabled = !byInvite;
   hint();
-}
-
-function hint() {
-  const length = [...password.value].length;
-  const words = length === 0 ? t('password.hint', { n: info.password_min })
-    : length < info.password_min ? t('password.short', { n: info.password_min - length })
-      : length < COMFORTABLE ? t('password.ok') : t('password.good');
-  byId('password-hint').textContent = words;
-  byId('password-hint').dataset.grade = length === 0 ? '' : length < info.password_min ? 'short' : length < COMFORTABLE ? 'ok' : 'good';
 }
 
 onSubmit(async () => {

@@ -10,7 +10,7 @@ import { t } from './i18n.js';
  * Opens a modal dialog: the browser keeps focus inside, Escape closes it, and focus returns to where it was.
  * @param {string} title
  * @param {(dialog: HTMLDialogElement) => (Node|string|null)[]} content
- * @param {{wide?: boolean, closed?: () => void}} [options]
+ * @param {{wide?: boolean, firm?: boolean, closed?: () => void}} [options]  `firm`: a press beside it doesn't close it
  * @returns {HTMLDialogElement}
  */
 export function openDialog(title, content, options = {}) {
@@ -19,7 +19,7 @@ export function openDialog(title, content, options = {}) {
   const dialog = el('dialog', { class: options.wide ? 'wide' : '', attrs: { 'aria-labelledby': heading.id } });
   close.addEventListener('click', () => dialog.close());
   // A press on the backdrop has the dialog itself as its target.
-  dialog.addEventListener('pointerdown', (event) => event.target === dialog && dialog.close());
+  if (!options.firm) dialog.addEventListener('pointerdown', (event) => event.target === dialog && dialog.close());
   dialog.addEventListener('close', () => {
     dialog.remove();
     options.closed?.();

@@ -32,6 +32,7 @@ async fn the_chat_page_needs_a_session_and_the_doors_do_not() {
     for (path, title) in [
         ("/login", "login"),
         ("/register", "register"),
+        ("/reset", "reset"),
         ("/login/", "login"),
         ("/login.html", "login"),
     ] {
@@ -44,6 +45,27 @@ async fn the_chat_page_needs_a_session_and_the_doors_do_not() {
     let page = alice.get("/").await;
     assert_eq!((page.status.as_u16(), page.text.contains("chat")), (200, true));
     assert_eq!(page.header("cache-control"), "private, no-cache");
+}
+
+#[tokio::test]
+async fn the_pages_beside_the_chat_need_a_session_and_the_login_leads_back_to_them() {
+    let world = World::new().await;
+    let stranger = world.visitor();
+    for (path, next) in [
+        ("/account", "/login?next=%2Faccount"),
+        ("/admin", "/login?next=%2Fadmin"),
+        ("/admin.html", "/login?next=%2Fadmin%2Ehtml"),
+    ] {
+        let answer = stranger.get(path).await;
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, next), "{path}");
+        assert_protected(&answer);
+    }
+    let alice = world.member("alice").await;
+    for (path, title) in [("/account", "account"), ("/account/", "account"), ("/admin", "admin")] {
+        let page = alice.get(path).await;
+        assert_eq!((page.status.as_u16(), page.text.contains(title)), (200, true), "{path}");
+        assert_eq!(page.header("cache-control"), "private, no-cache");
+    }
 }
 
 #[tokio::test]

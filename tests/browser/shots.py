@@ -1,9 +1,9 @@
-"""Pictures of the chat page, made of the real programs: the one in the README, and some to look at.
+"""Pictures of the pages, made of the real programs: the one in the README, and some to look at.
 
     python tests/browser/shots.py [FOLDER]
 
-writes docs/images/chat.png, and with a FOLDER the page in four looks: wide and narrow, light and dark, English and
-Vietnamese.
+writes docs/images/chat.png, and with a FOLDER the chat, the account and administration in four looks: wide and narrow,
+light and dark, English and Vietnamese.
 """
 
 import sys
@@ -65,6 +65,20 @@ def picture(browser, world, file, thu, name="linh", place="general", welcome=Fal
     person.close()
 
 
+def desk(browser, world, folder, look, **options):
+    """The pages beside the chat, from top to bottom."""
+    person = Person(browser, world.url, **options).login("linh")
+    for name, ready in {"account": "#tokens li", "admin": "#users-list li", "admin#invites": "#invites-list li", "admin#bots": "#bots-list li",
+                        "admin#audit": "#audit-list li"}.items():
+        # From elsewhere, so that another part is another page.
+        person.page.goto("about:blank")
+        person.page.goto(f"{world.url}/{name}")
+        expect(person.page.locator(ready).first).to_be_visible()
+        person.page.screenshot(path=folder / f"{name.replace('#', '-')}-{look}.png", full_page=True)
+    person.check()
+    person.close()
+
+
 def main():
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     image = REPOSITORY / "docs/images/chat.png"
@@ -81,6 +95,15 @@ def main():
                 picture(browser, world, folder / "wide-dark-vi.png", thu, color_scheme="dark", locale="vi-VN", **WIDE)
                 picture(browser, world, folder / "phone-light-vi.png", thu, welcome=True, locale="vi-VN", **PHONE)
                 picture(browser, world, folder / "phone-dark-en.png", thu, color_scheme="dark", **PHONE)
+                linh = Person(browser, world.url).login("linh")
+                linh.call("POST", "/auth/tokens", name="backup")
+                linh.call("POST", "/invites", uses=5)
+                linh.call("POST", "/auth/admin/bots", username="weather")
+                linh.close()
+                desk(browser, world, folder, "wide-light-en", **WIDE)
+                desk(browser, world, folder, "wide-dark-vi", color_scheme="dark", locale="vi-VN", **WIDE)
+                desk(browser, world, folder, "phone-light-vi", locale="vi-VN", **PHONE)
+                desk(browser, world, folder, "phone-dark-en", color_scheme="dark", **PHONE)
             browser.close()
     finally:
         world.close()

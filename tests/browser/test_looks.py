@@ -113,6 +113,15 @@ def test_every_page_has_names_roles_and_contrast(visit, scheme, width):
     expect(page.locator("#sessions > li, #tokens li")).to_have_count(2)
     audit(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.goto("/admin")
+    for part in ("Accounts", "Invites", "Bots", "Audit log"):
+        page.get_by_role("link", name=part).click()
+        expect(page.get_by_role("region", name=part)).to_be_visible()
+        audit(page)
+    page.get_by_role("link", name="Accounts").click()
+    page.get_by_role("button", name="Manage ben").click()
+    audit(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.goto("/reset#code=AAAAAAAAAAAAAAAAAAAAAA")
     expect(page.locator("#form")).to_be_visible()
     audit(page)

@@ -60,7 +60,7 @@ test('every text that markup asks for exists, and every existing one is used', (
   }
   for (const key of Object.keys(en)) {
     const stem = key.replace(/_(one|other)$/, '');
-    const made = /^(state|presence|error|notify|link)\./.test(key);
+    const made = /^(state|presence|error|notify|link|role|event)\./.test(key);
     assert.ok(made || all.includes(`'${stem}'`) || all.includes(`"${stem}"`) || all.includes(`:${stem}`), `${key} is not used`);
   }
 });

@@ -3,6 +3,7 @@
  * invite a link that lets somebody make an account.
  */
 
+import { isLoopback, outsideOrigin } from '../core/address.js';
 import { get, post } from '../net/api.js';
 import { el, fill } from '../ui/dom.js';
 import { icon } from '../ui/icons.js';
@@ -13,9 +14,6 @@ import { copyText, openDialog, toast } from '../ui/overlay.js';
 export function inviteDialog(chat) {
   openDialog(t('invite'), () => [invitePanel(chat)]);
 }
-
-/** Addresses that mean "this computer" to every computer. */
-const LOOPBACK = /^https?:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|\/|$)/i;
 
 /** There may be two panels on the page: the welcome card's and a dialog's. */
 let panels = 0;
@@ -43,8 +41,8 @@ export function invitePanel(chat) {
     clearTimeout(timer);
     timer = window.setTimeout(() => {
       const target = link();
-      warning.textContent = address.value.trim() === '' ? t('invite.noaddress') : target === null ? t('invite.badaddress') : LOOPBACK.test(target) ? t('invite.loopback') : '';
-      code.hidden = target === null || LOOPBACK.test(target);
+      warning.textContent = address.value.trim() === '' ? t('invite.noaddress') : target === null ? t('invite.badaddress') : isLoopback(target) ? t('invite.loopback') : '';
+      code.hidden = target === null || isLoopback(target);
       if (!code.hidden) code.src = `/auth/qr.svg?text=${encodeURIComponent(target ?? '')}`;
     }, 200);
   };
@@ -94,8 +92,7 @@ export function invitePanel(chat) {
       get('/auth/addresses').then((answer) => /** @type {import('../types.js').Addresses} */ (answer).addresses, () => []),
       get('/auth/info').then((answer) => /** @type {import('../types.js').Info} */ (answer), () => null),
     ]);
-    const here = LOOPBACK.test(location.origin) ? '' : location.origin;
-    address.value = address.value || here || addresses[0] || '';
+    address.value = address.value || outsideOrigin(location.origin, addresses);
     if (address.value === '') address.placeholder = 'http://192.168.1.10:8080';
     if (addresses.length > 1) {
       const choices = el('datalist', { attrs: { id: `${id}-choices` } }, ...addresses.map((one) => el('option', { attrs: { value: one } })));

@@ -1,5 +1,5 @@
 /**
- * Appearance, language, notifications, signing out, and the way to the page of the account.
+ * Appearance, language, notifications, signing out, and the way to the pages of the account and of administration.
  */
 
 import { draftPrefix } from '../app/drafts.js';
@@ -33,6 +33,7 @@ export function settingsDialog(chat) {
     el('div', { class: 'actions spread' },
       chat.p2p.enabled ? el('button', { attrs: { type: 'button', id: 'own-devices' }, on: { click: () => replace(dialog, () => devicesDialog(chat)) } }, icon('devices'), t('devices')) : null,
       el('a', { class: 'button', attrs: { href: '/account' } }, icon('lock'), t('account')),
+      roles.includes('admin') ? el('a', { class: 'button', attrs: { href: '/admin' } }, icon('shield'), t('admin')) : null,
       el('button', { attrs: { type: 'button', id: 'sign-out' }, on: { click: () => replace(dialog, () => signOutDialog(chat)) } }, icon('door'), t('signout'))),
   ]);
 }

@@ -22,6 +22,7 @@ const me = await whoAmI(({ code, message }) => {
 });
 const admin = me.roles.includes('admin');
 who.textContent = `${me.username} · ${t(admin ? 'role.admin' : 'role.member')}`;
+byId('to-admin').hidden = !admin;
 
 const sessions = sessionsSection();
 passwordSection(me, () => void sessions.reload());

@@ -62,13 +62,21 @@ export function tn(key, n) {
 }
 
 /**
- * The text for an error's code, if there is one in this language.
+ * A text, if there is one in this language.
+ * @param {string} key
+ * @param {string} fallback
+ */
+export function textOr(key, fallback) {
+  return key in TEXTS[current] ? t(/** @type {Key} */ (key)) : fallback;
+}
+
+/**
+ * The text for an error's code.
  * @param {string} code
  * @param {string} fallback
  */
 export function errorText(code, fallback) {
-  const key = /** @type {Key} */ (`error.${code}`);
-  return key in TEXTS[current] ? t(key) : fallback || t('error.unknown');
+  return textOr(`error.${code}`, fallback || t('error.unknown'));
 }
 
 /** @param {ParentNode} root */

@@ -2,6 +2,7 @@
  * Fields for passwords: a button that shows what is typed, and words below that say how good a new one would be.
  */
 
+import { afterPause } from '../core/pause.js';
 import { BARS, judge } from '../core/strength.js';
 import { post } from '../net/api.js';
 import { el, fill } from './dom.js';
@@ -49,8 +50,6 @@ export function passwordField(id, kind) {
 export function watchStrength(input, hint, about) {
   /** @type {{of: string, strength: import('../types.js').Strength}|null} */
   let known = null;
-  /** @type {ReturnType<typeof setTimeout>|undefined} */
-  let timer;
   const draw = () => {
     const { grade, key, n } = judge(input.value, about().min, known?.of === input.value ? known.strength : null);
     hint.dataset.grade = grade;
@@ -68,11 +67,8 @@ export function watchStrength(input, hint, about) {
     }
     draw();
   };
-  input.addEventListener('input', () => {
-    draw();
-    clearTimeout(timer);
-    timer = setTimeout(ask, PAUSE_MS);
-  });
+  input.addEventListener('input', draw);
+  input.addEventListener('input', afterPause(() => void ask(), PAUSE_MS));
   draw();
   return draw;
 }

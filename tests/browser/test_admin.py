@@ -1,0 +1,156 @@
+"""The page of administration, and the page that a reset link leads to."""
+
+import re
+
+from playwright.sync_api import expect
+
+from people import eventually
+
+NEW_PASSWORD = "umbrellas over seven harbours"
+
+
+def status(person):
+    """What the server says to this person's session."""
+    return person.context.request.get("/me").status
+
+
+def told_once(page):
+    """The secret of the dialog that is open, which is closed then."""
+    dialog = page.get_by_role("dialog").last
+    expect(dialog).to_contain_text("won’t be shown again")
+    secret = dialog.get_by_role("textbox").input_value()
+    dialog.get_by_role("button", name="I have it").click()
+    return secret
+
+
+def test_an_administrator_invites_resets_disables_and_reads_what_happened(visit, world):
+    ana, ben = visit("ana"), visit("ben", enter=False)
+    page = ana.page
+    page.locator("#account").click()
+    page.get_by_role("link", name="Administration").click()
+    expect(page.locator("#users-list > li")).to_have_count(2)
+    # An invite for two, which leads to the page for making an account.
+    page.get_by_role("link", name="Invites").click()
+    page.get_by_label("For how many accounts").fill("2")
+    page.get_by_role("radio", name="1 day").check()
+    page.get_by_role("button", name="Make an invite link").click()
+    assert re.search(r"/register\?invite=[\w-]{22}$", told_once(page))
+    invite = page.locator("#invites-list > li")
+    expect(invite).to_contain_text("2 of 2 accounts left")
+    invite.get_by_role("button", name="Take back").click()
+    expect(page.get_by_text("No invite is out.")).to_be_visible()
+    # Ben forgot the password: a link by which he chooses one.
+    page.get_by_role("link", name="Accounts").click()
+    page.get_by_label("Find by name").fill("BE")
+    expect(page.locator("#users-list > li")).to_have_count(1)
+    page.get_by_role("button", name="Manage ben").click()
+    page.get_by_role("button", name="Make a reset link").click()
+    link = told_once(page)
+    door = ben.page
+    door.goto(f"/reset{link[link.index('#'):]}")
+    ben.link_cut = True
+    door.get_by_label("New password", exact=True).fill("password1234")
+    door.get_by_role("button", name="Save the password").click()
+    expect(door.get_by_role("alert")).to_contain_text("anyone would guess")
+    door.get_by_label("New password", exact=True).fill(NEW_PASSWORD)
+    door.keyboard.press("Enter")
+    expect(door.get_by_text("Your new password is saved.")).to_be_visible()
+    assert "code" not in door.url
+    assert status(ben) == 401
+    door.keyboard.press("Enter")
+    door.get_by_label("User name").fill("ben")
+    door.get_by_label("Password", exact=True).fill(NEW_PASSWORD)
+    door.keyboard.press("Enter")
+    eventually(lambda: status(ben) == 200)
+    # Disabled, he is out at once.
+    page.get_by_role("dialog", name="ben").get_by_role("button", name="Disable", exact=True).click()
+    expect(page.get_by_role("dialog").get_by_role("button", name="Enable")).to_be_focused()
+    assert status(ben) == 401
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Manage ben")).to_be_focused()
+    expect(page.locator("#users-list > li")).to_contain_text("Disabled")
+    # The last administrator stays one, and is told why.
+    page.get_by_label("Find by name").fill("ana")
+    page.get_by_role("button", name="Manage ana").click()
+    ana.link_cut = True
+    page.get_by_role("button", name="Make member").click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("the only administrator")
+    page.keyboard.press("Escape")
+    # Pages of three, so that there are several.
+    page.route("**/auth/admin/audit?*", lambda route: route.continue_(url=route.request.url.replace("limit=50", "limit=3")))
+    page.get_by_role("link", name="Audit log").click()
+    entries = page.locator("#audit-list > li")
+    expect(entries).to_have_count(3)
+    more = page.get_by_role("region", name="Audit log").get_by_role("button", name="Show more")
+    more.click()
+    expect(entries).to_have_count(6)
+    expect(entries.filter(has_text="Account disabled")).to_contain_text("by ana · about ben")
+    page.get_by_label("Only what was refused").check()
+    expect(entries).to_have_count(1)
+    expect(entries).to_contain_text("last_admin")
+    expect(more).to_be_hidden()
+    with page.expect_download() as file:
+        page.get_by_role("link", name="As a file").click()
+    assert "last_admin" in file.value.path().read_text() and "disable" not in file.value.path().read_text()
+
+
+def test_a_bot_gets_its_token_with_the_keyboard_alone(visit, world):
+    ana = visit("ana", enter=False)
+    page = ana.page
+    page.goto("/admin")
+    expect(page.locator("#users-list > li")).to_have_count(1)
+    focused = page.locator(":focus")
+
+    def tab_to(role, name):
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.get_by_role(role, name=name).and_(focused).count():
+                return
+        raise AssertionError(f"Tab does not lead to {name}")
+
+    tab_to("link", "Bots")
+    page.keyboard.press("Enter")
+    tab_to("textbox", "Name of the bot")
+    page.keyboard.type("weather")
+    page.keyboard.press("Enter")
+    # On to what a bot needs.
+    dialog = page.get_by_role("dialog", name="weather")
+    expect(dialog.get_by_label("What it is for")).to_be_focused()
+    page.keyboard.type("forecast")
+    tab_to("checkbox", "Write and change")
+    page.keyboard.press("Space")
+    tab_to("radio", "90 days")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    secret = page.get_by_role("dialog", name="Token “forecast”")
+    expect(secret.get_by_role("button", name="Copy")).to_be_focused()
+    token = secret.get_by_role("textbox").input_value()
+    page.keyboard.press("Escape")
+    expect(dialog.locator("li.item")).to_contain_text("chat:read")
+    headers = {"Authorization": f"Bearer {token}"}
+    whoami = lambda: visit().context.request.get("/me", headers=headers)  # noqa: E731
+    assert whoami().json()["username"] == "weather"
+    tab_to("button", "Take back forecast")
+    page.keyboard.press("Enter")
+    expect(dialog.locator("li.item")).to_have_count(0)
+    assert whoami().status == 401
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Manage weather")).to_be_focused()
+
+
+def test_a_member_sees_nothing_of_administration(visit):
+    visit("ana", enter=False)
+    ben = visit("ben")
+    page = ben.page
+    page.locator("#account").click()
+    expect(page.get_by_role("dialog").get_by_role("link")).to_have_count(1)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/admin")
+    expect(page.get_by_text("This page is for administrators.")).to_be_visible()
+    expect(page.get_by_role("region")).to_have_count(0)
+    assert not any("/auth/" in url for url in asked)
+    assert ben.context.request.get("/auth/admin/users").status == 403
+    stranger = visit()
+    stranger.page.goto("/admin")
+    expect(stranger.page).to_have_url(re.compile(r"/login\?next=%2Fadmin$"))

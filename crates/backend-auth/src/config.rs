@@ -10,6 +10,7 @@ use service::args::{AdminArgs, LogArgs, duration, socket_addr};
 use service::http::HttpLimits;
 use wire::auth::Registration;
 
+use crate::half::HalfConfig;
 use crate::hasher::{HashCost, HasherConfig};
 use crate::keys::Rotation;
 use crate::origin::Origin;
@@ -44,6 +45,12 @@ const EXAMPLES: &str = "Examples:
 pub enum Command {
     /// Ask the program that runs at --server-ip and --server-port whether it is alive.
     Health,
+    /// Take the second factors of USER away, for someone who lost them. The sessions of the account end; a running server does that
+    /// within 5 seconds.
+    RemoveFactors {
+        /// The account's name.
+        user: String,
+    },
     /// Make a link by which USER chooses a new password: good once, for 15 minutes. The server may be running.
     ResetLink {
         /// The account's name.
@@ -139,6 +146,17 @@ pub struct Flags {
     /// Sessions of one account at most; a further one ends the one unused for longest.
     #[arg(long, env = "SESSIONS_PER_ACCOUNT", default_value_t = 50)]
     pub sessions_per_account: usize,
+
+    /// How long someone whose password was right may take to show the second factor.
+    #[arg(long, env = "SECOND_FACTOR_WITHIN", default_value = "5m", value_parser = duration)]
+    pub second_factor_within: Duration,
+    /// Codes that may be tried in that time before the password is asked for again.
+    #[arg(long, env = "SECOND_FACTOR_TRIES", default_value_t = 5)]
+    pub second_factor_tries: u32,
+    /// How often in that time an account's password may lead to the second factor without one being shown, on devices on which
+    /// it never signed in before: whoever stole a password guesses no further.
+    #[arg(long, env = "SECOND_FACTOR_OPEN", default_value_t = 10)]
+    pub second_factor_open: usize,
 
     /// Personal access tokens of one account at most.
     #[arg(long, env = "TOKENS_PER_ACCOUNT", default_value_t = 50)]
@@ -286,6 +304,8 @@ pub struct Config {
     pub step_up_after: i64,
     /// Sessions of one account.
     pub sessions_per_account: usize,
+    /// Sign-ins that wait for a second factor.
+    pub halves: HalfConfig,
     /// Tokens of one account.
     pub tokens_per_account: usize,
     /// Characters of a password at least.
@@ -377,6 +397,11 @@ impl TryFrom<Flags> for Config {
             remembered,
             step_up_after: seconds(flags.step_up_after),
             sessions_per_account: flags.sessions_per_account.max(1),
+            halves: HalfConfig {
+                within: seconds(flags.second_factor_within).max(1),
+                tries: flags.second_factor_tries.max(1),
+                per_account: flags.second_factor_open.max(1),
+            },
             tokens_per_account: flags.tokens_per_account,
             password_min: flags.password_min,
             password_max_bytes: flags.password_max_bytes,

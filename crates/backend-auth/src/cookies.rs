@@ -1,6 +1,6 @@
-//! The cookies: the session's, and the mark of a known device.
+//! The cookies: the session's, the half session's, and the mark of a known device.
 //!
-//! With an https origin both have the `__Host-` prefix (RFC 6265bis §4.1.3.2), with which a browser
+//! With an https origin all have the `__Host-` prefix (RFC 6265bis §4.1.3.2), with which a browser
 //! refuses any that another host or plain http tried to set. Which names are used is decided by our
 //! configuration, never by a header. Exactly one name is read, and a second cookie of it is an error:
 //! one of the two is someone else's.
@@ -54,6 +54,18 @@ impl Cookies {
         }
     }
 
+    fn half_name(self) -> &'static str {
+        if self.https { "__Host-half" } else { "half" }
+    }
+
+    /// The hash of the half session's token, if there is exactly one.
+    pub fn half(self, headers: &HeaderMap) -> Option<SecretHash> {
+        match values(headers, self.half_name()).as_slice() {
+            [token] => SecretHash::of_token(token),
+            _ => None,
+        }
+    }
+
     /// The hash of the device's mark, if there is exactly one.
     pub fn device(self, headers: &HeaderMap) -> Option<SecretHash> {
         match values(headers, self.device_name()).as_slice() {
@@ -70,6 +82,16 @@ impl Cookies {
     /// Removes the session's cookie.
     pub fn clear_session(self) -> Option<HeaderValue> {
         self.set(self.session_name(), "", Some(0))
+    }
+
+    /// Sets the half session's cookie, for so many seconds.
+    pub fn set_half(self, token: &str, seconds: i64) -> Option<HeaderValue> {
+        self.set(self.half_name(), token, Some(seconds))
+    }
+
+    /// Removes the half session's cookie.
+    pub fn clear_half(self) -> Option<HeaderValue> {
+        self.set(self.half_name(), "", Some(0))
     }
 
     /// Marks this device as known.

@@ -64,6 +64,11 @@ impl DataDir {
         database(&self.path)
     }
 
+    /// The file of the key that seals seeds of one-time codes.
+    pub fn factors_key(&self) -> PathBuf {
+        self.path.join("factors-key")
+    }
+
     /// The file of the keys that sign identities.
     pub fn identity_keys(&self) -> PathBuf {
         identity_keys(&self.path)

@@ -15,7 +15,7 @@ use crate::keys::{KeyError, KeyFile};
 use crate::origin::Origin;
 use crate::secret::Secret;
 use crate::store::accounts::{self, Role};
-use crate::store::{self, OpenError, audit, resets};
+use crate::store::{self, OpenError, audit, endings, factors, resets};
 
 /// Why a command wasn't done. One line, with what to try next.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +90,28 @@ pub fn reset_link(flags: &Flags, name: &str) -> Result<String, HostError> {
     change.commit()?;
     let path = links::path(&code.text);
     Ok(origin.map_or_else(|| path.clone(), |origin| format!("{origin}{path}")))
+}
+
+/// Takes someone's second factors away; asks the server to end the account's sessions.
+///
+/// # Errors
+/// [`HostError`].
+pub fn remove_factors(flags: &Flags, name: &str) -> Result<String, HostError> {
+    let unknown = || HostError::UnknownUser { name: name.to_owned() };
+    let peer = PeerId::parse(name).map_err(|_| unknown())?;
+    let mut db = open(&flags.data_dir)?;
+    let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = accounts::find(&change, &peer)?;
+    let (account, _) =
+        found.filter(|(account, _)| account.role != Role::Bot).ok_or_else(unknown)?;
+    factors::remove_all(&change, &account.id)?;
+    endings::ask(&change, &account.id)?;
+    audit::insert(&change, &Entry::on_host("remove_factors").about(&account))?;
+    change.commit()?;
+    Ok(format!(
+        "{} signs in with the password alone; all sessions of the account end",
+        account.name
+    ))
 }
 
 /// Makes a new key for identities.

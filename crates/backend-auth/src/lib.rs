@@ -17,6 +17,7 @@
 //! - [`password`], [`hasher`]: which passwords do, and hashing them without drowning.
 //! - [`throttle`], [`recent`]: limits on guessing that can't lock an owner out, in bounded memory.
 //! - [`identity`]: the JWT, the key set; [`keys`]: what signs, and how it changes; [`secret`]: tokens and what is kept of them.
+//! - [`half`]: sign-ins that wait for a second factor; [`totp`], [`recovery`]: codes that show one; [`seal`]: seeds at rest.
 //! - [`user_agent`]: a name for a device.
 //! - [`client`], [`cookies`], [`csrf`], [`next`], [`body`]: reading a request without believing it.
 //! - [`host`], [`backup`]: what the program does on the host, next to its running server.
@@ -34,6 +35,7 @@ pub mod cookies;
 pub mod csrf;
 pub mod data_dir;
 pub mod files;
+pub mod half;
 pub mod handlers;
 pub mod hasher;
 pub mod headers;
@@ -48,13 +50,16 @@ pub mod pages;
 pub mod password;
 pub mod qr;
 pub mod recent;
+pub mod recovery;
 pub mod router;
+pub mod seal;
 pub mod secret;
 pub mod server;
 pub mod sessions;
 pub mod step_up;
 pub mod store;
 pub mod throttle;
+pub mod totp;
 pub mod user_agent;
 
 pub use config::{Config, Flags};
@@ -78,6 +83,10 @@ pub struct App {
     pub sessions: sessions::Sessions,
     /// Password hashes.
     pub hasher: hasher::Hasher,
+    /// Those whose password was right and who owe a second factor.
+    pub halves: half::Halves,
+    /// Seals what must be read again.
+    pub seal: seal::Seal,
     /// Limits on guessing.
     pub throttle: throttle::Throttle,
     /// Identities.

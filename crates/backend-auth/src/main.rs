@@ -24,6 +24,9 @@ fn main() -> ExitCode {
         Some(Command::Restore { file }) => {
             return said(backup::restore(&cli.flags.data_dir, &file));
         }
+        Some(Command::RemoveFactors { user }) => {
+            return said(host::remove_factors(&cli.flags, &user));
+        }
         Some(Command::ResetLink { user }) => return said(host::reset_link(&cli.flags, &user)),
     }
     if let Err(error) = telemetry::init(&cli.log) {

@@ -3,8 +3,8 @@
 use utoipa::OpenApi;
 
 use crate::handlers::{
-    account, admin, guide, invites, login, logout, password, reauth, register, reset, sessions,
-    strength, token, tokens, verify,
+    account, admin, factors, guide, invites, login, logout, password, reauth, register, reset,
+    second, sessions, strength, token, tokens, totp, verify,
 };
 
 /// The document.
@@ -17,12 +17,18 @@ use crate::handlers::{
     paths(
         register::register,
         login::login,
+        second::code,
         logout::logout,
         account::me,
         password::change,
         reauth::reauth,
         sessions::list,
         sessions::revoke,
+        factors::list,
+        totp::enrol,
+        totp::confirm,
+        totp::remove,
+        factors::renew_codes,
         tokens::list,
         tokens::create,
         tokens::revoke,
@@ -41,6 +47,7 @@ use crate::handlers::{
         admin::users::enable,
         admin::users::end_sessions,
         admin::users::delete,
+        admin::factors::remove,
         admin::resets::create,
         admin::bots::create,
         admin::bots::list_tokens,
@@ -53,6 +60,7 @@ use crate::handlers::{
     ),
     tags(
         (name = "accounts", description = "Who one is"),
+        (name = "second factors", description = "What shows who one is besides the password. An account that has one is asked for it by `POST /login`: 403 `second_factor_needed`"),
         (name = "administration", description = "What administrators ask and change. A change needs a sign-in of the last minutes: 403 `reauth_required` otherwise"),
         (name = "identity", description = "What the proxy and the tracker ask"),
         (name = "pages", description = "What the web client asks")

@@ -46,6 +46,15 @@ impl Origin {
         &self.text
     }
 
+    /// The host alone, without the port; an IPv6 address in brackets.
+    pub fn host(&self) -> &str {
+        let authority = self.text.split_once("://").map_or("", |(_, authority)| authority);
+        match authority.rfind(':') {
+            Some(colon) if !authority.ends_with(']') => &authority[..colon],
+            _ => authority,
+        }
+    }
+
     /// Whether the way to it is encrypted.
     pub fn is_https(&self) -> bool {
         self.https
@@ -70,6 +79,18 @@ mod tests {
             ("http://192.168.1.5:8080", "http://192.168.1.5:8080"),
         ] {
             assert_eq!(Origin::parse(text).unwrap().as_str(), written);
+        }
+    }
+
+    #[test]
+    fn the_host_has_no_port() {
+        for (text, host) in [
+            ("https://chat.example.org", "chat.example.org"),
+            ("http://localhost:8080", "localhost"),
+            ("http://[::1]", "[::1]"),
+            ("http://[::1]:8080", "[::1]"),
+        ] {
+            assert_eq!(Origin::parse(text).unwrap().host(), host);
         }
     }
 

@@ -16,6 +16,8 @@ use crate::files::name_of;
 use crate::handlers::SignedIn;
 use crate::handlers::entry::see_other;
 
+/// The pages to which a form comes back.
+const DOORS: [&str; 3] = ["login.html", "login-code.html", "register.html"];
 /// The chat page.
 const CHAT: &str = "index.html";
 /// Pages for a session only. Whether its account administers is a matter of the calls that the page makes.
@@ -32,6 +34,7 @@ pub async fn serve(
     let name = match uri.path() {
         "/" => Some(PathBuf::from(CHAT)),
         "/login" | "/login/" => Some(PathBuf::from("login.html")),
+        "/login/code" | "/login/code/" => Some(PathBuf::from("login-code.html")),
         "/register" | "/register/" => Some(PathBuf::from("register.html")),
         "/reset" | "/reset/" => Some(PathBuf::from("reset.html")),
         "/account" | "/account/" => Some(PathBuf::from("account.html")),
@@ -74,10 +77,10 @@ pub async fn serve(
     }
 }
 
-/// The login or registration page that a form without JavaScript comes back to with `?error=CODE`: says what
+/// The login, code or registration page that a form without JavaScript comes back to with `?error=CODE`: says what
 /// was wrong where the page has its (empty) element with the id `error`.
 async fn with_message(app: &Arc<App>, uri: &Uri, name: &Path) -> Option<Response> {
-    if name != Path::new("login.html") && name != Path::new("register.html") {
+    if !DOORS.iter().any(|door| name == Path::new(door)) {
         return None;
     }
     let code = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("error="))?;
@@ -98,6 +101,9 @@ fn fill(page: &str, text: &str) -> Option<String> {
 fn message(code: &str, password_min: usize) -> String {
     match code {
         "wrong_credentials" => "There is no account with this name and password.",
+        "wrong_code" => "This isn't the code that your app shows now, or it was used already.",
+        "invalid_recovery_code" => "This is neither a six-digit code nor an unused recovery code.",
+        "sign_in_again" => "That took too long: sign in again.",
         "username_taken" => "This name is taken: choose another.",
         "invalid_username" => "A name has 1 to 64 ASCII letters, digits and - _ . @ : +",
         "password_too_short" => {

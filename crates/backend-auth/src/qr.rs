@@ -10,11 +10,19 @@ const LONGEST: usize = 512;
 /// Modules of white around the code, which readers need.
 const QUIET: i32 = 4;
 
-/// The picture.
+/// The picture, with the text in its title.
 ///
 /// # Errors
 /// What is wrong with the text.
 pub fn svg(text: &str) -> Result<String, String> {
+    titled(text, &format!("QR code: {text}"))
+}
+
+/// The picture of a text that isn't to be read aloud.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn titled(text: &str, title: &str) -> Result<String, String> {
     if text.is_empty() || text.len() > LONGEST {
         return Err(format!("from 1 to {LONGEST} bytes"));
     }
@@ -33,10 +41,10 @@ pub fn svg(text: &str) -> Result<String, String> {
             x += run.max(1);
         }
     }
-    let title = escape(text);
+    let title = escape(title);
     Ok(format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {size} {size}\" role=\"img\" \
-         aria-label=\"QR code: {title}\" shape-rendering=\"crispEdges\"><title>QR code: {title}</title>\
+         aria-label=\"{title}\" shape-rendering=\"crispEdges\"><title>{title}</title>\
          <path fill=\"#fff\" d=\"M0,0h{size}v{size}h-{size}z\"/><path fill=\"#000\" d=\"{path}\"/></svg>"
     ))
 }

@@ -10,16 +10,17 @@ use service::Problem;
 use utoipa::OpenApi;
 
 use crate::handlers::{
-    Done, account, admin, guide, invites, login, logout, password, reauth, register, reset,
-    revocations, sessions, strength, success, token, tokens, verify,
+    Done, account, admin, factors, guide, invites, login, logout, password, reauth, register,
+    reset, revocations, second, sessions, strength, success, token, tokens, totp, verify,
 };
 use crate::{App, csrf, headers, openapi, pages};
 
 /// All routes over one state.
 pub fn build(app: &Arc<App>) -> Router {
-    let calls: [(&str, MethodRouter<Arc<App>>); 33] = [
+    let calls: [(&str, MethodRouter<Arc<App>>); 40] = [
         ("/register", post(register::register).get(pages::serve)),
         ("/login", post(login::login).get(pages::serve)),
+        ("/login/code", post(second::code).get(pages::serve)),
         ("/logout", post(logout::logout)),
         ("/me", get(account::me)),
         ("/password", post(password::change)),
@@ -28,6 +29,11 @@ pub fn build(app: &Arc<App>) -> Router {
         ("/auth/reauth", post(reauth::reauth)),
         ("/auth/sessions", get(sessions::list)),
         ("/auth/sessions/revoke", post(sessions::revoke)),
+        ("/auth/factors", get(factors::list)),
+        ("/auth/totp", post(totp::enrol)),
+        ("/auth/totp/confirm", post(totp::confirm)),
+        ("/auth/totp/remove", post(totp::remove)),
+        ("/auth/recovery-codes", post(factors::renew_codes)),
         ("/auth/tokens", get(tokens::list).post(tokens::create)),
         ("/auth/tokens/revoke", post(tokens::revoke)),
         ("/auth/password/strength", post(strength::estimate)),
@@ -38,6 +44,7 @@ pub fn build(app: &Arc<App>) -> Router {
         ("/auth/admin/users/enable", post(admin::users::enable)),
         ("/auth/admin/users/end-sessions", post(admin::users::end_sessions)),
         ("/auth/admin/users/delete", post(admin::users::delete)),
+        ("/auth/admin/users/remove-factors", post(admin::factors::remove)),
         ("/auth/admin/users/reset-link", post(admin::resets::create)),
         ("/auth/admin/bots", post(admin::bots::create)),
         ("/auth/admin/tokens", get(admin::bots::list_tokens).post(admin::bots::create_token)),

@@ -18,11 +18,13 @@ use crate::config::Config;
 use crate::cookies::Cookies;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::files::Files;
+use crate::half::Halves;
 use crate::hasher::{HashError, Hasher};
 use crate::identity::Mint;
 use crate::keys::{KeyError, KeyFile};
 use crate::metrics::Metrics;
 use crate::password::Policy;
+use crate::seal::{Seal, SealError};
 use crate::sessions::Sessions;
 use crate::store::{self, OpenError, Store, StoreError, accounts};
 use crate::throttle::Throttle;
@@ -52,6 +54,9 @@ pub enum StartError {
     /// The identity key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The key of second factors.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// The password hash.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -95,6 +100,9 @@ impl AuthServer {
         let data = DataDir::take(&config.data_dir)?;
         let (store, store_thread) = Store::open(&data.database())?;
         let now = clock::now();
+        // What was done on the host while no server ran.
+        store.write(move |db| store::endings::carry_out(db, now), |_| ()).await?;
+        let sealed = store.read(store::factors::any_seed).await?;
         let sessions = store
             .read(move |db| {
                 let mut stored = store::sessions::load(db, now)?;
@@ -111,6 +119,8 @@ impl AuthServer {
         let app = Arc::new(App {
             mint: Mint::load(keys, &data.older_identity_key(), config.issuer(), now)?,
             hasher: Hasher::start(config.hasher.clone())?,
+            halves: Halves::new(config.halves),
+            seal: Seal::load(&data.factors_key(), sealed)?,
             throttle: Throttle::new(config.throttle.clone()),
             cookies: Cookies::new(config.https()),
             policy: Policy { min_chars: config.password_min, max_bytes: config.password_max_bytes },
@@ -203,7 +213,10 @@ async fn housekeeping(app: Arc<App>, shutdown: Shutdown) {
             _ = flushes.tick() => flush(&app).await,
             _ = tends.tick() => tend(&app),
             _ = sweeps.tick() => sweep(&app).await,
-            _ = looks.tick() => app.ready.store(app.is_ready().await, Ordering::Relaxed),
+            _ = looks.tick() => {
+                app.ready.store(app.is_ready().await, Ordering::Relaxed);
+                end_on_request(&app).await;
+            }
         }
     }
 }
@@ -240,6 +253,23 @@ fn tend(app: &App) {
     }
 }
 
+/// Ends the sessions whose end was asked for on the host.
+async fn end_on_request(app: &App) {
+    match app.store.read(store::endings::any).await {
+        Ok(true) => {}
+        // What fails is asked again in a moment, and readiness says that it failed.
+        Ok(false) | Err(_) => return,
+    }
+    let (now, sessions) = (clock::now(), app.sessions.clone());
+    let ended = app
+        .store
+        .write(move |db| store::endings::carry_out(db, now), move |ended| sessions.end(ended))
+        .await;
+    if let Err(error) = ended {
+        tracing::warn!(%error, "sessions that were to end because of a command on the host did not yet");
+    }
+}
+
 async fn sweep(app: &App) {
     let now = clock::now();
     let (keep, failures) = (app.config.audit_keep, app.config.audit_failures);
@@ -249,6 +279,7 @@ async fn sweep(app: &App) {
             move |db| {
                 store::revocations::sweep(db, now)?;
                 store::tokens::sweep(db, now)?;
+                store::factors::sweep(db, now)?;
                 store::audit::sweep(db, now.saturating_sub(keep), failures)
             },
             |_| (),

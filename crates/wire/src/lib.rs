@@ -24,6 +24,7 @@ pub mod auth;
 pub mod chat;
 pub mod device;
 pub mod event;
+pub mod factors;
 pub mod hex;
 pub mod identity;
 pub mod ids;

@@ -17,12 +17,13 @@ onSubmit(async () => {
   forgive();
   try {
     await post('/login', {
-      username: username.value.trim(), password: password.value, remember: byId('remember', HTMLInputElement).checked,
+      username: username.value.trim(), password: password.value, remember: byId('remember', HTMLInputElement).checked, next,
     });
     location.assign(next);
   } catch (problem) {
     const { status, code, message } = /** @type {ApiError} */ (problem);
-    if (status === 401) complain('error', t('signin.wrong'), 'password');
+    if (code === 'second_factor_needed') location.assign('/login/code');
+    else if (status === 401) complain('error', t('signin.wrong'), 'password');
     else complain('error', errorText(code, message));
   }
 });

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, HeaderMap, LOCATION, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use service::Problem;
 use wire::auth::Account as AccountAnswer;
+use wire::factors::SecondFactorNeeded;
 
 use super::success;
 use crate::App;
@@ -22,6 +24,9 @@ use crate::sessions::{Kind, Session};
 use crate::store::accounts::Account;
 use crate::store::sessions::{EVERYTHING, NewSession};
 use crate::throttle::RetryAfter;
+
+/// Where a browser goes on after the password.
+pub const CODE_PAGE: &str = "/login/code";
 
 /// What a query's value must not hold as it is.
 const QUERY: &AsciiSet = &CONTROLS
@@ -38,8 +43,29 @@ const QUERY: &AsciiSet = &CONTROLS
     .add(b'\'')
     .add(b'\\');
 
-/// A session that a password opened (RFC 8176).
-const PASSWORD: &str = "pwd";
+/// By what someone showed who it is (RFC 8176): the password.
+pub const PASSWORD: &str = "pwd";
+
+/// What was shown so far, and something else.
+pub fn also(amr: &str, shown: &str) -> String {
+    if amr.split(' ').any(|method| method == shown) {
+        return amr.to_owned();
+    }
+    format!("{amr} {shown}")
+}
+
+/// What a sign-in comes to.
+pub enum Outcome {
+    /// Someone got in.
+    Entered(Entered),
+    /// The password was right, and a second factor is to be shown.
+    Half {
+        /// What is to be shown, and until when.
+        needed: SecondFactorNeeded,
+        /// The half session's cookie.
+        cookie: Option<HeaderValue>,
+    },
+}
 
 /// Someone who got in.
 pub struct Entered {
@@ -60,7 +86,7 @@ pub struct Issue {
 }
 
 impl Issue {
-    /// Prepares a session for an account.
+    /// Prepares a session for an account, that showed who it is by `amr`.
     ///
     /// # Errors
     /// 500 without randomness.
@@ -70,6 +96,7 @@ impl Issue {
         headers: &HeaderMap,
         account: Arc<Account>,
         remember: bool,
+        amr: String,
         now: i64,
     ) -> Result<Self, Problem> {
         let token = Secret::token().map_err(random)?;
@@ -81,7 +108,7 @@ impl Issue {
             idle: lifetimes.idle,
             ends_at: now.saturating_add(lifetimes.absolute),
             remember,
-            amr: PASSWORD.to_owned(),
+            amr,
             scope: EVERYTHING.to_owned(),
             kind: Kind::Cookie,
         };
@@ -105,6 +132,31 @@ impl Issue {
         };
         Ok(Self { new, device, cookies })
     }
+
+    /// Prepares the same session under another token, for what changes how one signs in: it ends when it would have ended.
+    /// `shown` is what the caller showed just now.
+    ///
+    /// # Errors
+    /// 500 without randomness.
+    pub fn renew(
+        app: &App,
+        client: &Client,
+        headers: &HeaderMap,
+        old: &Session,
+        shown: Option<&str>,
+        now: i64,
+    ) -> Result<Self, Problem> {
+        let amr = shown.map_or_else(|| old.amr.clone(), |shown| also(&old.amr, shown));
+        let account = old.account.clone();
+        let mut issue = Self::prepare(app, client, headers, account, old.remember, amr, now)?;
+        if let Some(session) = Arc::get_mut(&mut issue.new.session) {
+            session.ends_at = old.ends_at;
+            if shown.is_none() {
+                session.auth_time = old.auth_time;
+            }
+        }
+        Ok(issue)
+    }
 }
 
 /// Answers a registration or a login. A form goes to `next`, or back to its page with `?error=CODE`.
@@ -113,15 +165,22 @@ pub fn answer(
     page: &str,
     username: &str,
     next: Option<&str>,
-    outcome: Result<Entered, Problem>,
+    outcome: Result<Outcome, Problem>,
 ) -> Response {
+    use Outcome::{Entered, Half};
     match (reply, outcome) {
-        (Reply::Json, Ok(entered)) => {
+        (Reply::Json, Ok(Entered(entered))) => {
             with_cookies(success(account_answer(&entered.account)), entered.cookies)
         }
-        (Reply::Redirect, Ok(entered)) => {
+        (Reply::Redirect, Ok(Entered(entered))) => {
             with_cookies(see_other(next::safe_or_root(next)), entered.cookies)
         }
+        (Reply::Json, Ok(Half { needed, cookie })) => {
+            let mut response = (StatusCode::FORBIDDEN, Json(needed)).into_response();
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            with_cookies(response, cookie)
+        }
+        (Reply::Redirect, Ok(Half { cookie, .. })) => with_cookies(see_other(CODE_PAGE), cookie),
         (Reply::Json, Err(problem)) => problem.into_response(),
         (Reply::Redirect, Err(problem)) => back(page, username, next, problem),
     }

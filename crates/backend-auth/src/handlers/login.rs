@@ -13,24 +13,33 @@ use http::{HeaderMap, StatusCode};
 use service::Problem;
 use wire::PeerId;
 use wire::auth::Login;
+use wire::factors::SecondFactorNeeded;
 
-use super::entry::{self, Entered, Issue, hash_problem, too_many};
+use super::entry::{self, Entered, Issue, Outcome, PASSWORD, hash_problem, too_many};
+use super::second;
 use crate::App;
 use crate::audit::{self, Entry};
 use crate::body::{self, Reply};
 use crate::client::Client;
 use crate::clock;
+use crate::half::Half;
 use crate::hasher::{Standing, Verdict};
 use crate::password;
-use crate::secret::SecretHash;
+use crate::secret::{Secret, SecretHash};
+use crate::sessions::Ended;
+use crate::store::factors::{self, Factors};
 use crate::store::{self, accounts, devices, sessions};
 use crate::throttle::Attempt;
+
+/// How a sign-in stands whose password was right.
+const SECOND_FACTOR_NEEDED: &str = "second_factor_needed";
 
 /// Sign in: sets the session's cookie. JSON gets JSON, a form gets a redirect.
 #[utoipa::path(post, path = "/login", tag = "accounts", request_body = wire::auth::Login,
     responses(
         (status = 200, body = wire::Success<wire::auth::Account>, description = "Signed in; Set-Cookie holds the session"),
-        (status = 303, description = "A form: to `next`, or back to the page with `?error=CODE`"),
+        (status = 403, body = SecondFactorNeeded, description = "`second_factor_needed`: the password is right; Set-Cookie holds a half session, good for showing one of `factors` within `expires_in` seconds and for nothing else"),
+        (status = 303, description = "A form: to `next`, to /login/code for the second factor, or back to the page with `?error=CODE`"),
         (status = 401, description = "`wrong_credentials`: unknown name or wrong password, not told apart"),
         (status = 429, description = "`too_many_requests`, with Retry-After"),
         (status = 503, description = "`busy` or `storage_unavailable`, with Retry-After")))]
@@ -50,7 +59,7 @@ async fn sign_in(
     client: &Client,
     headers: &HeaderMap,
     login: &Login,
-) -> Result<Entered, Problem> {
+) -> Result<Outcome, Problem> {
     // A second cookie of the name is refused before anything is done.
     let replaced = app.cookies.session(headers)?;
     password::check_size(&login.password, app.policy)?;
@@ -117,8 +126,15 @@ async fn sign_in(
     };
     let now = clock::now();
     let account = Arc::new(account);
-    let Issue { new, device, cookies } =
-        Issue::prepare(app, client, headers, account.clone(), login.remember, now)?;
+    let Issue { new, device, cookies } = Issue::prepare(
+        app,
+        client,
+        headers,
+        account.clone(),
+        login.remember,
+        PASSWORD.to_owned(),
+        now,
+    )?;
     let (limit, table, id) =
         (app.config.sessions_per_account, app.sessions.clone(), account.id.clone());
     let (entered, checked, row) = (new.clone(), account.clone(), entry.clone());
@@ -129,8 +145,14 @@ async fn sign_in(
                 if !accounts::is_unchanged(db, &checked, &stored)? {
                     return Ok(None);
                 }
+                let mut current = stored;
                 if let Some(fresh) = rehashed {
-                    accounts::replace_password(db, &id, &stored, &fresh)?;
+                    accounts::replace_password(db, &id, &current, &fresh)?;
+                    current = fresh;
+                }
+                let factors = factors::of(db, &id)?;
+                if factors.any() {
+                    return Ok(Some(Passed::Half(factors, current)));
                 }
                 let mut ended = sessions::insert(db, &new, now, limit)?;
                 if let Some(replaced) = replaced {
@@ -138,10 +160,10 @@ async fn sign_in(
                 }
                 devices::remember(db, device, &id, now)?;
                 store::audit::insert(db, &row)?;
-                Ok(Some(ended))
+                Ok(Some(Passed::Entered(ended)))
             },
-            move |ended| {
-                let Some(ended) = ended else { return };
+            move |passed| {
+                let Some(Passed::Entered(ended)) = passed else { return };
                 table.end(ended);
                 table.insert(entered.token, entered.session.clone(), now);
             },
@@ -151,15 +173,51 @@ async fn sign_in(
             app.throttle.undecided(attempt, Instant::now());
             note(audit::ERROR);
         })?;
-    if issued.is_none() {
+    let Some(passed) = issued else {
         app.throttle.failed(attempt, Instant::now());
         note(audit::REFUSED);
         return Err(wrong_credentials());
-    }
+    };
     app.throttle.succeeded(attempt);
+    if let Passed::Half(factors, password) = passed {
+        let half = Half {
+            account,
+            password,
+            remember: login.remember,
+            next: login.next.clone(),
+            device: attempt.device,
+        };
+        return half_way(app, half, factors, now)
+            .inspect(|_| note(SECOND_FACTOR_NEEDED))
+            .inspect_err(|_| note(audit::THROTTLED));
+    }
     app.metrics.logins.with_label_values(&[audit::SUCCESS]).inc();
     entry.line();
-    Ok(Entered { account, cookies })
+    Ok(Outcome::Entered(Entered { account, cookies }))
+}
+
+/// The password was right, and nobody changed the account meanwhile.
+enum Passed {
+    /// A session is stored; these ended.
+    Entered(Vec<Ended>),
+    /// The account has second factors; the hash of its password.
+    Half(Factors, String),
+}
+
+fn half_way(app: &App, half: Half, factors: Factors, now: i64) -> Result<Outcome, Problem> {
+    let token = Secret::token().map_err(entry::random)?;
+    let lifetime = app.halves.lifetime();
+    app.halves.begin(token.hash, half, now).map_err(too_many)?;
+    let needed = SecondFactorNeeded {
+        status: "error".to_owned(),
+        message: "this account also asks for a second factor: POST /login/code with a code of the app, or a recovery code; \
+                  programs better use a personal access token"
+            .to_owned(),
+        code: SECOND_FACTOR_NEEDED.to_owned(),
+        factors: second::shown_by(factors),
+        expires_in: lifetime,
+    };
+    Ok(Outcome::Half { needed, cookie: app.cookies.set_half(&token.text, lifetime) })
 }
 
 fn wrong_credentials() -> Problem {

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod admin;
 pub mod entry;
+pub mod factors;
 pub mod guide;
 pub mod invites;
 pub mod login;
@@ -12,10 +13,12 @@ pub mod reauth;
 pub mod register;
 pub mod reset;
 pub mod revocations;
+pub mod second;
 pub mod sessions;
 pub mod strength;
 pub mod token;
 pub mod tokens;
+pub mod totp;
 pub mod verify;
 
 use std::sync::Arc;

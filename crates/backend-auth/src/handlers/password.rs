@@ -8,7 +8,7 @@ use http::HeaderMap;
 use service::Problem;
 use wire::auth::ChangePassword;
 
-use super::entry::{self, Entered, Issue, hash_problem};
+use super::entry::{self, Entered, Issue, PASSWORD, hash_problem};
 use super::reauth::check_password;
 use super::{SignedIn, success};
 use crate::App;
@@ -71,8 +71,9 @@ async fn replace(
         .await
         .map_err(|error| hash_problem(app, &error))?;
     let now = clock::now();
+    let amr = entry::also(&session.amr, PASSWORD);
     let Issue { new, device, cookies } =
-        Issue::prepare(app, client, headers, account.clone(), session.remember, now)?;
+        Issue::prepare(app, client, headers, account.clone(), session.remember, amr, now)?;
     let (limit, table, id) =
         (app.config.sessions_per_account, app.sessions.clone(), account.id.clone());
     let (renewed, row) = (new.clone(), entry.clone());

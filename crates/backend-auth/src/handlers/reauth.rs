@@ -9,7 +9,7 @@ use http::HeaderMap;
 use service::Problem;
 use wire::auth::Reauth;
 
-use super::entry::{self, Entered, Issue, hash_problem, too_many};
+use super::entry::{self, Entered, Issue, PASSWORD, hash_problem, too_many};
 use super::password::wrong_password;
 use super::{SignedIn, sign_in_first, success};
 use crate::App;
@@ -61,13 +61,8 @@ async fn renew(
     let entry = Entry::new("reauth", client).by(&account);
     let stored = check_password(app, client, caller, typed, &entry).await?;
     let now = clock::now();
-    let remember = caller.session.remember;
-    let Issue { mut new, cookies, .. } =
-        Issue::prepare(app, client, headers, account.clone(), remember, now)?;
-    // The session is the same one under another token: it ends when it would have ended.
-    if let Some(session) = Arc::get_mut(&mut new.session) {
-        session.ends_at = caller.session.ends_at;
-    }
+    let Issue { new, cookies, .. } =
+        Issue::renew(app, client, headers, &caller.session, Some(PASSWORD), now)?;
     let (limit, table) = (app.config.sessions_per_account, app.sessions.clone());
     let (old, checked, renewed) = (caller.token, account.clone(), new.clone());
     app.change(

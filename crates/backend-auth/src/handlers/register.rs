@@ -10,7 +10,7 @@ use service::Problem;
 use wire::PeerId;
 use wire::auth::Register;
 
-use super::entry::{self, Entered, Issue, hash_problem, too_many};
+use super::entry::{self, Entered, Issue, Outcome, PASSWORD, hash_problem, too_many};
 use crate::App;
 use crate::audit::{self, Entry};
 use crate::body::{self, Reply};
@@ -41,7 +41,13 @@ pub async fn register(State(app): State<Arc<App>>, client: Client, request: Requ
     };
     let outcome = make(&app, &client, &headers, &register).await;
     note(&app, &client, &register.username, &outcome);
-    entry::answer(reply, "/register", &register.username, register.next.as_deref(), outcome)
+    entry::answer(
+        reply,
+        "/register",
+        &register.username,
+        register.next.as_deref(),
+        outcome.map(Outcome::Entered),
+    )
 }
 
 /// A registration that succeeded wrote its row with the account.
@@ -97,10 +103,12 @@ async fn make(
                     Err(refusal) => return Ok(Err(refused(refusal))),
                 };
                 // An error here, unlike a refusal, undoes the account.
-                let issue = Issue::prepare(&server, &client, &headers, account.clone(), false, now)
-                    .map_err(|problem| {
-                        rusqlite::Error::ToSqlConversionFailure(problem.message().into())
-                    })?;
+                let amr = PASSWORD.to_owned();
+                let issue =
+                    Issue::prepare(&server, &client, &headers, account.clone(), false, amr, now)
+                        .map_err(|problem| {
+                            rusqlite::Error::ToSqlConversionFailure(problem.message().into())
+                        })?;
                 sessions::insert(db, &issue.new, now, limit)?;
                 if let Some(replaced) = replaced {
                     sessions::delete(db, replaced, now)?;

@@ -6,11 +6,13 @@
 //!
 //! - [`schema`]: the tables and how older files become today's.
 //! - [`accounts`], [`people`], [`sessions`], [`tokens`], [`revocations`], [`invites`], [`resets`], [`devices`],
-//!   [`audit`]: statements, as functions over a connection.
+//!   [`factors`], [`endings`], [`audit`]: statements, as functions over a connection.
 
 pub mod accounts;
 pub mod audit;
 pub mod devices;
+pub mod endings;
+pub mod factors;
 pub mod invites;
 pub mod people;
 pub mod resets;

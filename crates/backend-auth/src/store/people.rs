@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::accounts::{self, Account, Role};
-use super::{sessions, tokens};
+use super::{factors, sessions, tokens};
 use crate::sessions::{Ended, Stored};
 
 /// Which accounts are looked for.
@@ -144,6 +144,15 @@ pub fn end_sessions(db: &Connection, id: &str, now: i64) -> Outcome {
     let Some((account, _)) = accounts::of(db, id)? else { return Ok(Err(Refusal::Unknown)) };
     let ended = sessions::delete_all(db, id, now)?;
     Ok(Ok(Changed { account, ended, tokens: Vec::new() }))
+}
+
+/// Takes the second factors of an account away, and ends its sessions.
+///
+/// # Errors
+/// What SQLite says.
+pub fn remove_factors(db: &Connection, id: &str, now: i64) -> Outcome {
+    factors::remove_all(db, id)?;
+    end_sessions(db, id, now)
 }
 
 /// Removes an account with all that is its own. Its name stays taken.

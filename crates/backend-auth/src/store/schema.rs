@@ -118,6 +118,27 @@ const STEPS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX tokens_of_account ON tokens (account);
 ",
+    "
+    -- Seeds of one-time codes, sealed; without confirmed_at they wait for their first code.
+    CREATE TABLE totp (
+        account      TEXT PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+        seed         BLOB NOT NULL,
+        created_at   INTEGER NOT NULL,
+        confirmed_at INTEGER,
+        last_step    INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE recovery_codes (
+        code    BLOB PRIMARY KEY,
+        account TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX recovery_codes_of_account ON recovery_codes (account);
+
+    -- Accounts whose sessions the server ends because of what was done on the host.
+    CREATE TABLE endings (
+        account TEXT PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// In the header of each of our files from schema 2 on (`PRAGMA application_id`).

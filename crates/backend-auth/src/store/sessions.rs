@@ -142,6 +142,15 @@ pub fn of_account(db: &Connection, account: &str) -> rusqlite::Result<Vec<Listed
     .collect()
 }
 
+/// Whether a session wasn't ended.
+///
+/// # Errors
+/// What SQLite says.
+pub fn is_there(db: &Connection, token: SecretHash) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM sessions WHERE token = ?)")?
+        .query_row([token], |row| row.get(0))
+}
+
 /// Ends a session.
 ///
 /// # Errors

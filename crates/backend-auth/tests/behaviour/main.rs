@@ -13,6 +13,7 @@ mod pages;
 mod program;
 mod requests;
 mod resets;
+mod second_factors;
 mod sessions;
 mod storage;
 mod support;

@@ -46,6 +46,7 @@ pub(crate) fn folder() -> tempfile::TempDir {
     for (name, content) in [
         ("index.html", "<!doctype html><title>chat</title>"),
         ("login.html", "<!doctype html><title>login</title><p id=\"error\"></p>"),
+        ("login-code.html", "<!doctype html><title>code</title><p id=\"error\"></p>"),
         ("register.html", "<!doctype html><title>register</title>"),
         ("reset.html", "<!doctype html><title>reset</title>"),
         ("account.html", "<!doctype html><title>account</title>"),

@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod bots;
+pub mod factors;
 pub mod invites;
 pub mod resets;
 pub mod users;

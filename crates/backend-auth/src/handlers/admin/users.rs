@@ -170,7 +170,8 @@ pub async fn delete(
         .await
 }
 
-async fn act(
+/// Reads whom a change is about, makes it and answers.
+pub(super) async fn act(
     app: &Arc<App>,
     client: &Client,
     caller: &SignedIn,

@@ -1,0 +1,33 @@
+//! Second factors of someone who lost them.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use wire::admin::{AboutUser, ChangedUser};
+
+use super::FreshAdmin;
+use super::users::act;
+use crate::App;
+use crate::client::Client;
+use crate::clock;
+use crate::store::people;
+
+/// Take all second factors and recovery codes of an account away, for someone who lost them: the password alone is enough then. Ends all
+/// sessions of the account.
+#[utoipa::path(post, path = "/auth/admin/users/remove-factors", tag = "administration", request_body = AboutUser,
+    responses(
+        (status = 200, body = wire::Success<ChangedUser>),
+        (status = 401, description = "`unauthenticated`"),
+        (status = 403, description = "`not_an_admin`, `reauth_required`"),
+        (status = 404, description = "`unknown_user`")))]
+pub async fn remove(
+    State(app): State<Arc<App>>,
+    client: Client,
+    FreshAdmin(caller): FreshAdmin,
+    request: Request,
+) -> Response {
+    let now = clock::now();
+    let remove = move |db: &rusqlite::Connection, id: &str| people::remove_factors(db, id, now);
+    act(&app, &client, &caller, "remove_factors", request, remove).await
+}

@@ -1,0 +1,86 @@
+//! Second factors: what shows who one is besides the password.
+
+use serde::{Deserialize, Serialize};
+
+/// Something that can be shown after the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Factor {
+    /// A six-digit code of an authenticator app: `POST /login/code`.
+    Totp,
+    /// One of the ten codes that were told when the first factor was added: `POST /login/code`.
+    RecoveryCode,
+}
+
+/// Answer to `POST /login`, with 403: the password is right, and that isn't enough.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SecondFactorNeeded {
+    /// `error`, as for everything that isn't a success: nobody is signed in yet.
+    pub status: String,
+    /// For people.
+    pub message: String,
+    /// `second_factor_needed`
+    pub code: String,
+    /// What this account can show, one of which is enough.
+    pub factors: Vec<Factor>,
+    /// Seconds within which it has to be shown, with the cookie that this answer sets.
+    pub expires_in: i64,
+}
+
+/// `POST /login/code` (form or JSON): completes a sign-in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EnterCode {
+    /// Six digits of the app, or a recovery code; gaps, dashes and case don't matter.
+    pub code: String,
+}
+
+/// Answer to `POST /auth/totp`: the only time that the secret is told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TotpEnrolment {
+    /// The secret in base 32, for apps into which it is typed.
+    pub secret: String,
+    /// The same for apps on this device: `otpauth://totp/…`
+    pub uri: String,
+    /// The same as a QR code (SVG).
+    pub qr_svg: String,
+}
+
+/// `POST /auth/totp/confirm`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConfirmTotp {
+    /// The code that the app shows.
+    pub code: String,
+}
+
+/// Answer to what adds a factor, and to `POST /auth/recovery-codes`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RecoveryCodes {
+    /// Ten codes, each good once in place of a second factor. They are told this one time. Empty when the account has
+    /// codes from before, which stay good.
+    pub recovery_codes: Vec<String>,
+}
+
+/// Answer to `GET /auth/factors`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Factors {
+    /// The authenticator app, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp: Option<TotpFactor>,
+    /// Recovery codes that are left.
+    pub recovery_codes: usize,
+}
+
+/// An authenticator app.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TotpFactor {
+    /// Since when (RFC 3339, UTC).
+    pub since: String,
+}

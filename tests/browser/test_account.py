@@ -74,7 +74,7 @@ def test_changing_the_password_says_how_good_it_is_and_signs_the_others_out(visi
 
 
 def test_ending_another_session_asks_for_the_password_and_ends_it(chromium, world_of):
-    world = world_of(auth_flags=["--step-up-after", "2s"])
+    world = world_of(auth_flags=["--step-up-after", "5s"])
     ana, lost = Person(chromium, world.url).register("ana"), Person(chromium, world.url).login("ana")
     page = ana.page
     page.goto("/account")

@@ -202,6 +202,7 @@ def test_everything_can_be_done_with_the_keyboard(visit):
     # From the top of the page the first stop leads straight to the message box.
     page.reload()
     expect(page.locator("#account .dot.online")).to_be_attached()
+    expect(page.locator("#place-title .title-text")).to_have_text("general")
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()

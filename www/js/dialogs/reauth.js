@@ -17,13 +17,14 @@ import { passwordField } from '../ui/password.js';
  * @returns {Promise<T>}
  */
 export async function steppedUp(work) {
-  try {
-    return await work();
-  } catch (problem) {
-    if (!(problem instanceof ApiError) || problem.code !== 'reauth_required') throw problem;
+  for (;;) {
+    try {
+      return await work();
+    } catch (problem) {
+      if (!(problem instanceof ApiError) || problem.code !== 'reauth_required') throw problem;
+    }
+    await reauthDialog();
   }
-  await reauthDialog();
-  return work();
 }
 
 /**

@@ -268,14 +268,17 @@ async fn a_page_learns_how_good_a_password_would_be_while_it_is_typed() {
         assert_eq!((&answer["acceptable"], &answer["code"]), (&json!(false), &json!(code)));
         assert!(answer["score"].as_u64() < Some(3));
     }
+    // Many at once, so that they come faster than more are allowed, however busy the machine is.
     let visitor = world.visitor();
-    let mut last = 200;
-    for _ in 0..400 {
-        last =
-            visitor.post("/auth/password/strength", json!({"password": "x"})).await.status.as_u16();
-        if last != 200 {
+    let mut refused = false;
+    for _ in 0..100 {
+        let asks =
+            (0..100).map(|_| visitor.post("/auth/password/strength", json!({"password": "x"})));
+        let answers = futures_util::future::join_all(asks).await;
+        refused |= answers.iter().any(|answer| answer.status.as_u16() == 429);
+        if refused {
             break;
         }
     }
-    assert_eq!(last, 429, "nobody keeps the server busy with it");
+    assert!(refused, "nobody keeps the server busy with it");
 }

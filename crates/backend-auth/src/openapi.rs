@@ -3,8 +3,8 @@
 use utoipa::OpenApi;
 
 use crate::handlers::{
-    account, admin, factors, guide, invites, login, logout, passkey_login, passkeys, password,
-    reauth, register, reset, second, sessions, strength, token, tokens, totp, verify,
+    account, admin, factors, guide, invites, login, logout, password, reauth, register, reset,
+    second, sessions, strength, token, tokens, totp, verify,
 };
 
 /// The document.
@@ -18,10 +18,6 @@ use crate::handlers::{
         register::register,
         login::login,
         second::code,
-        passkey_login::begin,
-        passkey_login::finish,
-        passkey_login::begin_second,
-        passkey_login::finish_second,
         logout::logout,
         account::me,
         password::change,
@@ -33,10 +29,6 @@ use crate::handlers::{
         totp::confirm,
         totp::remove,
         factors::renew_codes,
-        passkeys::begin,
-        passkeys::add,
-        passkeys::rename,
-        passkeys::remove,
         tokens::list,
         tokens::create,
         tokens::revoke,

@@ -4,14 +4,12 @@
 
 mod accounts;
 mod administration;
-mod authenticator;
 mod cross_site;
 mod devices;
 mod host;
 mod identity;
 mod invites;
 mod pages;
-mod passkeys;
 mod program;
 mod requests;
 mod resets;

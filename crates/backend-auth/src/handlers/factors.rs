@@ -10,7 +10,7 @@ use service::Problem;
 use wire::factors::{Factors, RecoveryCodes, TotpFactor};
 
 use super::entry::{self, Issue};
-use super::{Fresh, SignedIn, sign_in_first, success};
+use super::{Fresh, SignedIn, respond, sign_in_first, success};
 use crate::App;
 use crate::audit::Entry;
 use crate::client::Client;
@@ -46,10 +46,8 @@ pub async fn renew_codes(
     client: Client,
     Fresh(caller): Fresh,
 ) -> Response {
-    match make_codes(&app, &client, &caller).await {
-        Ok(recovery_codes) => success(RecoveryCodes { recovery_codes }),
-        Err(problem) => problem.into_response(),
-    }
+    let made = make_codes(&app, &client, &caller).await;
+    respond(made.map(|recovery_codes| RecoveryCodes { recovery_codes }))
 }
 
 async fn make_codes(app: &App, client: &Client, caller: &SignedIn) -> Result<Vec<String>, Problem> {

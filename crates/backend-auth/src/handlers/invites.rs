@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use service::Problem;
 use wire::auth::{CreateInvite, Invite};
 
-use super::{SignedIn, entry, success};
+use super::{SignedIn, entry, respond};
 use crate::App;
 use crate::audit::Entry;
 use crate::body;
@@ -35,10 +35,7 @@ pub async fn create(
     caller: SignedIn,
     request: Request,
 ) -> Response {
-    match make(&app, &client, &caller, request).await {
-        Ok(invite) => success(invite),
-        Err(problem) => problem.into_response(),
-    }
+    respond(make(&app, &client, &caller, request).await)
 }
 
 async fn make(

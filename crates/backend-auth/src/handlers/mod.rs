@@ -135,6 +135,11 @@ pub(crate) fn success<T: Serialize>(answer: T) -> Response {
     response
 }
 
+/// The answer to a call: what came of it, or why nothing did.
+pub(crate) fn respond<T: Serialize>(outcome: Result<T, Problem>) -> Response {
+    outcome.map(success).into_response()
+}
+
 /// An answer without fields of its own.
 #[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
 pub struct Done {}

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use service::Problem;
 use wire::account::{RevokeSessions, Revoked, Session, Sessions, WhichSessions};
 
-use super::{Fresh, SignedIn, entry, success};
+use super::{Fresh, SignedIn, entry, respond, success};
 use crate::App;
 use crate::audit::Entry;
 use crate::body;
@@ -22,10 +22,7 @@ use crate::user_agent;
         (status = 200, body = wire::Success<Sessions>),
         (status = 401, description = "`unauthenticated`")))]
 pub async fn list(State(app): State<Arc<App>>, caller: SignedIn) -> Response {
-    match find(&app, &caller).await {
-        Ok(sessions) => success(Sessions { sessions }),
-        Err(problem) => problem.into_response(),
-    }
+    respond(find(&app, &caller).await.map(|sessions| Sessions { sessions }))
 }
 
 async fn find(app: &App, caller: &SignedIn) -> Result<Vec<Session>, Problem> {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use service::Problem;
 use wire::auth::{AskStrength, Strength};
 
 use super::entry::too_many;
-use super::success;
+use super::respond;
 use crate::App;
 use crate::body;
 use crate::client::Client;
@@ -22,10 +22,7 @@ use crate::password;
         (status = 400, description = "`invalid_field`"),
         (status = 429, description = "`too_many_requests`, with Retry-After")))]
 pub async fn estimate(State(app): State<Arc<App>>, client: Client, request: Request) -> Response {
-    match ask(&app, &client, request).await {
-        Ok(strength) => success(strength),
-        Err(problem) => problem.into_response(),
-    }
+    respond(ask(&app, &client, request).await)
 }
 
 async fn ask(app: &Arc<App>, client: &Client, request: Request) -> Result<Strength, Problem> {

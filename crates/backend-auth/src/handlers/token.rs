@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Deserialize;
 use service::Problem;
 use wire::auth::AccessToken;
 use wire::identity::{DIRECT_LIFETIME, TRACKER_AUDIENCE};
 
-use super::{Known, SignedIn, success};
+use super::{Known, SignedIn, respond};
 use crate::App;
 use crate::audit::Entry;
 use crate::body;
@@ -37,10 +37,7 @@ pub async fn token(
     Known(caller): Known,
     request: Request,
 ) -> Response {
-    match issue(&app, &client, &caller, request).await {
-        Ok(token) => success(token),
-        Err(problem) => problem.into_response(),
-    }
+    respond(issue(&app, &client, &caller, request).await)
 }
 
 async fn issue(

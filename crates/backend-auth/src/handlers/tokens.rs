@@ -8,7 +8,7 @@ use http::StatusCode;
 use service::Problem;
 use wire::account::{CreateToken, NewToken as Told, RevokeToken, Token, Tokens};
 
-use super::{Done, Fresh, SignedIn, entry, success};
+use super::{Done, Fresh, SignedIn, entry, respond, success};
 use crate::App;
 use crate::audit::Entry;
 use crate::body;
@@ -61,10 +61,7 @@ pub async fn create(
         let wanted: CreateToken = body::read(&app, request).await?;
         make(&app, &client, &caller, &caller.session.account, wanted).await
     };
-    match made.await {
-        Ok(told) => success(told),
-        Err(problem) => problem.into_response(),
-    }
+    respond(made.await)
 }
 
 /// Makes a token for an account, by a caller who may.
@@ -181,10 +178,7 @@ pub async fn revoke(
         let RevokeToken { id } = body::read(&app, request).await?;
         end(&app, &client, &caller, caller.session.account.id.clone(), id).await
     };
-    match ended.await {
-        Ok(()) => success(Done {}),
-        Err(problem) => problem.into_response(),
-    }
+    respond(ended.await.map(|()| Done {}))
 }
 
 /// Takes a token of an account back.

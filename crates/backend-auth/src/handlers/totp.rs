@@ -14,7 +14,7 @@ use wire::factors::{ConfirmTotp, RecoveryCodes, TotpEnrolment};
 use super::entry::{self, too_many};
 use super::factors::{Changer, give_codes};
 use super::second::{OTP, attempt, wrong_code};
-use super::{Done, Fresh, SignedIn, sign_in_first, success};
+use super::{Done, Fresh, SignedIn, respond, sign_in_first, success};
 use crate::App;
 use crate::audit::{self, Entry};
 use crate::body;
@@ -35,10 +35,7 @@ use crate::totp;
         (status = 403, description = "`reauth_required`: POST /auth/reauth first"),
         (status = 409, description = "`totp_exists`: remove it first")))]
 pub async fn enrol(State(app): State<Arc<App>>, client: Client, Fresh(caller): Fresh) -> Response {
-    match begin(&app, &client, &caller).await {
-        Ok(enrolment) => success(enrolment),
-        Err(problem) => problem.into_response(),
-    }
+    respond(begin(&app, &client, &caller).await)
 }
 
 async fn begin(app: &App, client: &Client, caller: &SignedIn) -> Result<TotpEnrolment, Problem> {

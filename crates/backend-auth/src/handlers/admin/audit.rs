@@ -15,7 +15,7 @@ use super::Auditor;
 use crate::App;
 use crate::body;
 use crate::clock;
-use crate::handlers::success;
+use crate::handlers::respond;
 use crate::store::audit::{self, Search, Stored};
 
 const PAGE: usize = 100;
@@ -31,10 +31,7 @@ const EXPORT_PAGE: usize = 500;
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`not_an_admin`, `insufficient_scope`")))]
 pub async fn search(State(app): State<Arc<App>>, _: Auditor, uri: Uri) -> Response {
-    match find(&app, &uri).await {
-        Ok(page) => success(page),
-        Err(problem) => problem.into_response(),
-    }
+    respond(find(&app, &uri).await)
 }
 
 async fn find(app: &App, uri: &Uri) -> Result<AuditPage, Problem> {
@@ -56,10 +53,7 @@ async fn find(app: &App, uri: &Uri) -> Result<AuditPage, Problem> {
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`not_an_admin`, `insufficient_scope`")))]
 pub async fn export(State(app): State<Arc<App>>, _: Auditor, uri: Uri) -> Response {
-    match stream(app, &uri) {
-        Ok(response) => response,
-        Err(problem) => problem.into_response(),
-    }
+    stream(app, &uri).into_response()
 }
 
 #[derive(Clone, Copy)]

@@ -10,14 +10,14 @@ use wire::PeerId;
 use wire::account::{NewToken, Tokens};
 use wire::admin::{AboutUser, ChangedUser, CreateBot, CreateBotToken, RevokeUserToken};
 
-use super::users::{refused, unknown_user};
+use super::users::{changed_user, refused, unknown_user};
 use super::{Admin, FreshAdmin};
 use crate::App;
 use crate::audit::Entry;
 use crate::body;
 use crate::client::Client;
 use crate::clock;
-use crate::handlers::{Done, SignedIn, register, success, tokens};
+use crate::handlers::{Done, SignedIn, register, respond, tokens};
 use crate::store::accounts::{self, Role};
 use crate::store::people::Refusal;
 
@@ -35,10 +35,7 @@ pub async fn create(
     FreshAdmin(caller): FreshAdmin,
     request: Request,
 ) -> Response {
-    match make(&app, &client, &caller, request).await {
-        Ok(bot) => success(bot),
-        Err(problem) => problem.into_response(),
-    }
+    respond(make(&app, &client, &caller, request).await)
 }
 
 async fn make(
@@ -64,13 +61,7 @@ async fn make(
             |_| (),
         )
         .await?;
-    Ok(ChangedUser {
-        user_id: account.id,
-        username: account.name,
-        role: account.role.as_str().to_owned(),
-        disabled: false,
-        ended_sessions: 0,
-    })
+    Ok(changed_user(account, 0))
 }
 
 /// The tokens of an account.
@@ -112,10 +103,7 @@ pub async fn create_token(
         }
         tokens::make(&app, &client, &caller, &Arc::new(bot), token).await
     };
-    match made.await {
-        Ok(told) => success(told),
-        Err(problem) => problem.into_response(),
-    }
+    respond(made.await)
 }
 
 /// Take a token of any account back. What is open with it ends.
@@ -135,8 +123,5 @@ pub async fn revoke_token(
         let RevokeUserToken { user_id, id } = body::read(&app, request).await?;
         tokens::end(&app, &client, &caller, user_id, id).await
     };
-    match revoked.await {
-        Ok(()) => success(Done {}),
-        Err(problem) => problem.into_response(),
-    }
+    respond(revoked.await.map(|()| Done {}))
 }

@@ -13,7 +13,7 @@ use crate::audit::Entry;
 use crate::body;
 use crate::client::Client;
 use crate::clock;
-use crate::handlers::{Done, success};
+use crate::handlers::{Done, respond, success};
 use crate::store::invites::{self, Listed};
 
 /// Invites that still let someone in, the newest first.
@@ -69,8 +69,5 @@ pub async fn revoke(
         )
         .await
     };
-    match revoked.await {
-        Ok(()) => success(Done {}),
-        Err(problem) => problem.into_response(),
-    }
+    respond(revoked.await.map(|()| Done {}))
 }

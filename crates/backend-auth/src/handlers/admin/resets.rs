@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use service::Problem;
 use wire::admin::{AboutUser, ResetLink};
 
@@ -14,7 +14,7 @@ use crate::audit::Entry;
 use crate::body;
 use crate::client::Client;
 use crate::clock;
-use crate::handlers::{SignedIn, entry, success};
+use crate::handlers::{SignedIn, entry, respond};
 use crate::secret::Secret;
 use crate::store::accounts::{self, Role};
 use crate::store::people::Refusal;
@@ -34,10 +34,7 @@ pub async fn create(
     FreshAdmin(caller): FreshAdmin,
     request: Request,
 ) -> Response {
-    match make(&app, &client, &caller, request).await {
-        Ok(link) => success(link),
-        Err(problem) => problem.into_response(),
-    }
+    respond(make(&app, &client, &caller, request).await)
 }
 
 async fn make(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::{StatusCode, Uri};
 use rusqlite::Connection;
 use service::Problem;
@@ -15,8 +15,8 @@ use crate::audit::Entry;
 use crate::body;
 use crate::client::Client;
 use crate::clock;
-use crate::handlers::{SignedIn, success};
-use crate::store::accounts::Role;
+use crate::handlers::{SignedIn, respond};
+use crate::store::accounts::{Account, Role};
 use crate::store::people::{self, Changed, Person, Refusal, Search};
 
 const PAGE: usize = 100;
@@ -30,10 +30,7 @@ const PAGE_MAX: usize = 200;
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`not_an_admin`")))]
 pub async fn list(State(app): State<Arc<App>>, _: Admin, uri: Uri) -> Response {
-    match find(&app, &uri).await {
-        Ok(users) => success(users),
-        Err(problem) => problem.into_response(),
-    }
+    respond(find(&app, &uri).await)
 }
 
 async fn find(app: &App, uri: &Uri) -> Result<Users, Problem> {
@@ -211,15 +208,17 @@ async fn change(
 }
 
 fn answer(outcome: Result<Changed, Problem>) -> Response {
-    match outcome {
-        Ok(Changed { account, ended, .. }) => success(ChangedUser {
-            user_id: account.id,
-            username: account.name,
-            role: account.role.as_str().to_owned(),
-            disabled: account.disabled_at.is_some(),
-            ended_sessions: ended.len(),
-        }),
-        Err(problem) => problem.into_response(),
+    respond(outcome.map(|Changed { account, ended, .. }| changed_user(account, ended.len())))
+}
+
+/// An account as a change left it.
+pub(super) fn changed_user(account: Account, ended_sessions: usize) -> ChangedUser {
+    ChangedUser {
+        user_id: account.id,
+        username: account.name,
+        role: account.role.as_str().to_owned(),
+        disabled: account.disabled_at.is_some(),
+        ended_sessions,
     }
 }
 

@@ -18,8 +18,11 @@ pub(crate) fn lend<T>(to: impl FnOnce(&mut [u8]) -> T) -> T {
 /// Up to so many bytes are cheaper to copy than to be written as several slices.
 const FEW: usize = 4 * 1024;
 
-/// Lends slices as one, if they are few bytes.
+/// Lends slices as one, if they are few bytes; a single one as it is.
 pub(crate) fn lend_joined<T>(slices: &[IoSlice<'_>], to: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    if let [one] = slices {
+        return Some(to(one));
+    }
     let length: usize = slices.iter().map(|slice| slice.len()).sum();
     if length > FEW {
         return None;

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
-use http::header::{HeaderValue, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use service::Problem;
 use wire::PeerId;
-use wire::identity::IDENTITY_HEADER;
+use wire::identity::{IDENTITY_HEADER, SCOPE_READ, SCOPE_WRITE};
 
 use crate::answer::problem;
-use crate::identity::{Account, READ, WRITE};
+use crate::identity::Account;
 use crate::peers::Registration;
 use crate::store::SignIn;
 use crate::tracker::Tracker;
@@ -121,19 +120,13 @@ impl Caller {
     pub(crate) fn may(&self, scope: &'static str) -> Result<(), Problem> {
         let Some(account) = self.account() else { return Ok(()) };
         let has = match scope {
-            READ => account.scopes.read,
+            SCOPE_READ => account.scopes.read,
             _ => account.scopes.write,
         };
         if has {
             return Ok(());
         }
-        let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
-        let problem =
-            Problem::forbidden("insufficient_scope", format!("this needs the scope {scope}"));
-        Err(match HeaderValue::try_from(challenge) {
-            Ok(challenge) => problem.with_header(WWW_AUTHENTICATE, challenge),
-            Err(_) => problem,
-        })
+        Err(Problem::insufficient_scope(scope, format!("this needs the scope {scope}")))
     }
 
     /// Whether the account's session isn't known to be over.
@@ -171,7 +164,7 @@ const QUESTIONS: [&str; 4] = ["/get-messages", "/connect-peer", "/chat/direct/st
 
 /// The scope that a call asks for. What isn't known to only look, changes.
 fn scope_of(method: &Method, path: &str) -> &'static str {
-    if method.is_safe() || QUESTIONS.contains(&path) { READ } else { WRITE }
+    if method.is_safe() || QUESTIONS.contains(&path) { SCOPE_READ } else { SCOPE_WRITE }
 }
 
 /// Where a call came from, for backend-auth, which counts failed sign-ins by address.

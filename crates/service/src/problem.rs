@@ -45,6 +45,16 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, code, message)
     }
 
+    /// 403 `insufficient_scope`: the token is for something else (RFC 6750 §3.1).
+    pub fn insufficient_scope(scope: &str, message: impl Into<String>) -> Self {
+        let problem = Self::forbidden("insufficient_scope", message);
+        let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+        match HeaderValue::try_from(challenge) {
+            Ok(challenge) => problem.with_header(WWW_AUTHENTICATE, challenge),
+            Err(_) => problem,
+        }
+    }
+
     /// 404: there is no such thing.
     pub fn not_found(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, message)

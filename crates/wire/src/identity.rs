@@ -11,6 +11,10 @@ pub const TOKEN_TYPE: &str = "chat-id+jwt";
 pub const TRACKER_AUDIENCE: &str = "chat-tracker";
 /// `iss` as long as no public origin is configured.
 pub const DEFAULT_ISSUER: &str = "hybrid-chat";
+/// The scope that looks and listens.
+pub const SCOPE_READ: &str = "chat:read";
+/// The scope that says and changes.
+pub const SCOPE_WRITE: &str = "chat:write";
 /// Seconds that an identity passed on by the proxy lives.
 pub const PROXIED_LIFETIME: i64 = 60;
 /// Seconds that a token from `POST /token` lives; no token lives longer.

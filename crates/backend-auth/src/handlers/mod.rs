@@ -27,7 +27,7 @@ use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue};
 use http::request::Parts;
 use serde::Serialize;
 use service::Problem;
@@ -87,17 +87,6 @@ impl FromRequestParts<Arc<App>> for Known {
         let (session, _) =
             app.sessions.touch(&token, clock::now()).ok_or_else(verify::invalid_token)?;
         Ok(Self(SignedIn { token, session }))
-    }
-}
-
-/// 403: a token that may do other things (RFC 6750 §3.1).
-pub(crate) fn insufficient_scope(scope: &'static str) -> Problem {
-    let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
-    let problem =
-        Problem::forbidden("insufficient_scope", format!("this token lacks the scope {scope}"));
-    match HeaderValue::try_from(challenge) {
-        Ok(challenge) => problem.with_header(WWW_AUTHENTICATE, challenge),
-        Err(_) => problem,
     }
 }
 

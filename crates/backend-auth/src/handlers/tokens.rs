@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use service::Problem;
 use wire::account::{CreateToken, NewToken as Told, RevokeToken, Token, Tokens};
+use wire::identity::{SCOPE_READ, SCOPE_WRITE};
 
 use super::{Done, Fresh, SignedIn, entry, respond, success};
 use crate::App;
@@ -22,7 +23,7 @@ use crate::store::tokens::{self, Listed, NewToken, Refusal, TOKEN_AMR};
 /// Reading the audit log.
 pub const AUDIT_SCOPE: &str = "audit:read";
 /// What a token may do at all; the tracker knows the first two.
-const SCOPES: [&str; 3] = ["chat:read", "chat:write", AUDIT_SCOPE];
+const SCOPES: [&str; 3] = [SCOPE_READ, SCOPE_WRITE, AUDIT_SCOPE];
 const NAME_CHARS: usize = 64;
 const DAY: u64 = 86_400;
 

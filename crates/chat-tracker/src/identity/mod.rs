@@ -24,7 +24,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use jiff::Timestamp;
 use service::{Problem, Shutdown};
 use wire::PeerId;
-use wire::identity::{Claims, IDENTITY_HEADER, KeySet};
+use wire::identity::{Claims, IDENTITY_HEADER, KeySet, SCOPE_READ, SCOPE_WRITE};
 
 use crate::http_client::BaseUrl;
 use crate::settings::AuthMode;
@@ -61,14 +61,9 @@ impl Scopes {
     /// From a token's `scope` (RFC 8693 §4.2); what is unknown gives nothing.
     fn parse(scope: &str) -> Self {
         let has = |name| scope.split(' ').any(|scope| scope == name);
-        Self { read: has(READ), write: has(WRITE) }
+        Self { read: has(SCOPE_READ), write: has(SCOPE_WRITE) }
     }
 }
-
-/// The scope that looks and listens.
-pub(crate) const READ: &str = "chat:read";
-/// The scope that says and changes.
-pub(crate) const WRITE: &str = "chat:write";
 
 /// Tells who calls. Cheap to clone.
 #[derive(Clone)]

@@ -7,10 +7,10 @@ use service::Problem;
 use wire::Success;
 use wire::chat::{AckMailbox, MarkRead};
 use wire::event::Command;
+use wire::identity::SCOPE_WRITE;
 
 use crate::caller::Caller;
 use crate::calls;
-use crate::identity::WRITE;
 use crate::peers::PeerKey;
 use crate::tracker::Tracker;
 
@@ -44,7 +44,7 @@ pub(super) fn answer(
     let reference = serde_json::from_str(text).unwrap_or(Reference { reference: None }).reference;
     let allowed = parse(text).and_then(|command| match command {
         Command::Ping => Ok(command),
-        _ => caller.may(WRITE).map(|()| command),
+        _ => caller.may(SCOPE_WRITE).map(|()| command),
     });
     let command = match allowed {
         Ok(Command::Signal(mut signal)) => {

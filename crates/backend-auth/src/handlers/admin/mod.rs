@@ -15,7 +15,7 @@ use http::request::Parts;
 use service::Problem;
 
 use super::tokens::AUDIT_SCOPE;
-use super::{Fresh, Known, SignedIn, insufficient_scope};
+use super::{Fresh, Known, SignedIn};
 use crate::App;
 use crate::sessions::Kind;
 use crate::store::accounts::Role;
@@ -59,7 +59,8 @@ impl FromRequestParts<Arc<App>> for Auditor {
             return Err(not_an_admin());
         }
         if caller.session.kind == Kind::Token && !caller.session.may(AUDIT_SCOPE) {
-            return Err(insufficient_scope(AUDIT_SCOPE));
+            let message = format!("this token lacks the scope {AUDIT_SCOPE}");
+            return Err(Problem::insufficient_scope(AUDIT_SCOPE, message));
         }
         Ok(Self)
     }

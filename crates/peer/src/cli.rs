@@ -14,6 +14,7 @@
 
 pub mod account;
 pub mod args;
+pub mod catch_up;
 pub mod channel;
 pub mod chat;
 pub mod client;

@@ -10,21 +10,21 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use wire::ChannelName;
+use wire::tracker::StoredMessage;
 
 use super::args::ListenArgs;
+use super::catch_up::CatchUp;
 use super::client::signed_out;
 use super::event;
 use super::exit::{Exit, Failed};
 use super::output::Output;
 use super::serve::{Door, commands};
 use super::setup::{Interrupts, Setup};
-use crate::peer::PeerError;
 use crate::store::direct::Numbered;
 use crate::store::{Folder, Places};
-use crate::tracker::backoff::{Backoff, random};
 use crate::{Event, Peer};
 
-/// Messages that are read and printed together.
+/// Direct messages that are read and printed together.
 const PAGE: u32 = 200;
 
 /// Prints what arrives until the person ends it, or nobody reads it any more.
@@ -59,17 +59,13 @@ struct Listener {
     peer: Peer,
     output: Output,
     places: Places,
-    /// Channels that have to be caught up with, when the tracker can be asked.
-    behind: bool,
-    backoff: Backoff,
+    catch_up: CatchUp,
 }
 
 impl Listener {
     fn new(peer: &Peer, output: Output, folder: &Path) -> Result<Self, Failed> {
         let places = Places::open(folder).map_err(|error| Failed::usage(error.to_string()))?;
-        let (first, most) = (std::time::Duration::from_secs(1), std::time::Duration::from_secs(60));
-        let backoff = Backoff::new(first, most);
-        Ok(Self { peer: peer.clone(), output, places, behind: false, backoff })
+        Ok(Self { peer: peer.clone(), output, places, catch_up: CatchUp::new(peer.clone()) })
     }
 
     async fn run(
@@ -81,7 +77,6 @@ impl Listener {
             json!({ "type": "ready", "peer": self.peer.id(), "device": self.peer.device() });
         self.output.write(&ready, None)?;
         self.print_directs().await?;
-        let mut again = None;
         loop {
             tokio::select! {
                 event = events.recv() => match event {
@@ -97,14 +92,9 @@ impl Listener {
                     // Whoever gave the commands has gone.
                     None => return Ok(Exit::Done),
                 },
-                () = wait(again), if again.is_some() => again = None,
-            }
-            if self.behind && again.is_none() {
-                self.behind = self.catch_up().await? == Caught::Behind;
-                if self.behind {
-                    again = Some(tokio::time::Instant::now() + self.backoff.next(random()));
-                } else {
-                    self.backoff.reset();
+                missed = self.catch_up.next(&mut self.places) => {
+                    let (channel, messages) = missed?;
+                    self.print_channel(&channel, &messages)?;
                 }
             }
         }
@@ -118,7 +108,7 @@ impl Listener {
                 match place {
                     Some(place) if message.seq <= place => Ok(()),
                     Some(place) if message.seq > place + 1 => {
-                        self.behind = true;
+                        self.catch_up.wanted();
                         Ok(())
                     }
                     // The next one; or the first of a channel that nobody has listened to.
@@ -132,7 +122,7 @@ impl Listener {
             }
             Event::Online | Event::Reset => {
                 self.print(&event)?;
-                self.behind = true;
+                self.catch_up.wanted();
                 self.print_directs().await
             }
             event => self.print(&event),
@@ -165,74 +155,28 @@ impl Listener {
         }
     }
 
-    /// Prints what came into the own channels meanwhile.
-    async fn catch_up(&mut self) -> Result<Caught, Failed> {
-        let channels = match self.peer.channels(false).await {
-            Ok(channels) => channels,
-            Err(error) => return late(&error),
-        };
-        for channel in channels {
-            let (name, head) = (channel.channel, channel.head_seq);
-            match self.places.channel(&name)? {
-                None => self.places.set_channel(&name, head)?,
-                Some(place) if place < head => {
-                    if let Err(error) = self.print_channel(&name, place).await? {
-                        return late(&error);
-                    }
-                }
-                Some(_) => {}
-            }
-        }
-        Ok(Caught::Up)
-    }
-
-    async fn print_channel(
+    /// Prints messages of a channel that were missed.
+    fn print_channel(
         &mut self,
         channel: &ChannelName,
-        after: u64,
-    ) -> Result<Result<(), PeerError>, Failed> {
-        let mut place = after;
-        loop {
-            let page = match self.peer.history_after(channel, place, PAGE).await {
-                Ok(page) => page.messages,
-                Err(error) => return Ok(Err(error)),
-            };
-            let Some(last) = page.last().map(|last| last.seq) else { return Ok(Ok(())) };
-            let line = |message| match self.output.json {
-                true => event::message(channel, message).to_string(),
-                false => event::message_line(channel, message),
-            };
-            self.output.lines(&page.iter().map(line).collect::<Vec<_>>())?;
-            self.places.set_channel(channel, last)?;
-            place = last;
+        messages: &[StoredMessage],
+    ) -> Result<(), Failed> {
+        let line = |message| match self.output.json {
+            true => event::message(channel, message).to_string(),
+            false => event::message_line(channel, message),
+        };
+        self.output.lines(&messages.iter().map(line).collect::<Vec<_>>())?;
+        match messages.last() {
+            Some(last) => Ok(self.places.set_channel(channel, last.seq)?),
+            None => Ok(()),
         }
     }
-}
-
-/// Whether the channels are caught up with.
-#[derive(PartialEq, Eq)]
-enum Caught {
-    Up,
-    Behind,
-}
-
-/// The tracker can't be asked now: later.
-fn late(error: &PeerError) -> Result<Caught, Failed> {
-    tracing::debug!(%error, "the channels can't be read now");
-    Ok(Caught::Behind)
 }
 
 /// The next answer: `None` never comes when there are no commands, and `Some(None)` when they have ended.
 async fn next(answers: &mut Option<mpsc::Receiver<Value>>) -> Option<Option<Value>> {
     match answers {
         Some(answers) => Some(answers.recv().await),
-        None => std::future::pending().await,
-    }
-}
-
-async fn wait(until: Option<tokio::time::Instant>) {
-    match until {
-        Some(until) => tokio::time::sleep_until(until).await,
         None => std::future::pending().await,
     }
 }

@@ -3,6 +3,7 @@
 use rustix::process::Signal;
 use serde_json::json;
 
+use crate::relay::Relay;
 use crate::support::{PATIENCE, town};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,6 +23,9 @@ async fn what_comes_while_nobody_listens_is_printed_by_the_next_listener_once() 
     town.run("bob", &["send", "alice", "two"]).await;
     let mut bob = town.listener_from_start("bob").await;
     assert_eq!(bob.next_of("direct").await["message"], "one");
+    // What it answers now it says after it has noted that this was printed.
+    bob.says(&json!({ "do": "status" })).await;
+    bob.next_of("reply").await;
     bob.kill().await;
     town.run("alice", &["send", "bob", "three"]).await;
     let mut bob = town.listener_from_start("bob").await;
@@ -47,6 +51,19 @@ async fn channel_messages_are_printed_from_where_the_last_listener_was() {
     assert_eq!(bob.next_of("message").await["message"], "two");
     town.run("alice", &["send", "#general", "three"]).await.exits(0);
     assert_eq!(bob.next_of("message").await["message"], "three");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tracker_that_does_not_tell_the_channels_holds_up_no_message_and_no_command() {
+    let town = town().await;
+    let relay = Relay::swallowing("/chat/channels", town.addr).await;
+    let mut bob = town.listener_by(&format!("http://{}", relay.addr), "bob");
+    bob.next_of("online").await;
+    town.run("alice", &["send", "bob", "can you hear me?"]).await.exits(0);
+    assert_eq!(bob.next_of("direct").await["message"], "can you hear me?");
+    bob.says(&json!({ "do": "status", "ref": 1 })).await;
+    assert_eq!(bob.next_of("reply").await["online"], true);
+    assert!(!relay.given_up(), "it waited for the channels");
 }
 
 #[tokio::test(flavor = "multi_thread")]

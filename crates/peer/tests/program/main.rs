@@ -5,6 +5,7 @@
 mod https;
 mod listen;
 mod program;
+mod relay;
 mod send;
 mod sign_in;
 #[path = "../support/mod.rs"]

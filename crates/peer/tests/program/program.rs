@@ -1,5 +1,6 @@
 //! One run of the program.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
@@ -50,8 +51,13 @@ pub(crate) fn peer(home: &PathBuf) -> Command {
 impl Town {
     /// The program as a guest of this tracker.
     pub(crate) fn as_guest(&self, name: &str) -> Command {
+        self.as_guest_by(&self.url(), name)
+    }
+
+    /// The same by a way of its own to this tracker.
+    fn as_guest_by(&self, url: &str, name: &str) -> Command {
         let mut command = peer(&self.home(name));
-        command.args(["--server", &self.url(), "--guest", name, "--peer-ip", "127.0.0.1"]);
+        command.args(["--server", url, "--guest", name, "--peer-ip", "127.0.0.1"]);
         command
     }
 
@@ -69,7 +75,12 @@ impl Town {
 
     /// Starts a listener, with all its lines still to be read.
     pub(crate) async fn listener_from_start(&self, name: &str) -> Listener {
-        let mut command = self.as_guest(name);
+        self.listener_by(&self.url(), name)
+    }
+
+    /// The same by a way of its own to this tracker.
+    pub(crate) fn listener_by(&self, url: &str, name: &str) -> Listener {
+        let mut command = self.as_guest_by(url, name);
         let mut child = command
             .args(["listen", "--json", "--commands"])
             .stdin(Stdio::piped())
@@ -78,7 +89,7 @@ impl Town {
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let commands = child.stdin.take();
-        Listener { child, lines, commands }
+        Listener { child, lines, commands, held: Default::default() }
     }
 }
 
@@ -104,6 +115,8 @@ pub(crate) struct Listener {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     commands: Option<ChildStdin>,
+    /// Answers and events keep no order among each other: those of the other kind that came while one was waited for.
+    held: [VecDeque<Value>; 2],
 }
 
 impl Listener {
@@ -114,12 +127,20 @@ impl Listener {
         Some(serde_json::from_str(&line).expect(&line))
     }
 
-    /// The next line of a type.
+    /// The next line of a type. Events of other types before it are passed over, answers never.
     pub(crate) async fn next_of(&mut self, kind: &str) -> Value {
+        let stream = usize::from(kind == "reply");
         loop {
-            let line = self.next().await.expect("it has ended");
+            let line = match self.held[stream].pop_front() {
+                Some(line) => line,
+                None => self.next().await.expect("it has ended"),
+            };
             if line["type"] == kind {
                 return line;
+            }
+            let of = usize::from(line["type"] == "reply");
+            if of != stream {
+                self.held[of].push_back(line);
             }
         }
     }

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import sync_playwright
 
-from people import LAUNCH, Person
+from people import LAUNCH, WHOLE_CHROMIUM, Person
 from programs import World
 
 
@@ -22,9 +22,9 @@ def chromium(playwright):
 
 @pytest.fixture
 def walled(playwright):
-    """A browser that sends no UDP, as behind a strict firewall."""
+    """A browser that sends no UDP, as behind a strict firewall. Only the whole Chromium has that policy."""
     flags = [*LAUNCH["args"], "--webrtc-ip-handling-policy=disable_non_proxied_udp"]
-    browser = playwright.chromium.launch(**{**LAUNCH, "args": flags})
+    browser = playwright.chromium.launch(**{**LAUNCH, "executable_path": WHOLE_CHROMIUM, "args": flags})
     yield browser
     browser.close()
 

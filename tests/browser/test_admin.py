@@ -34,7 +34,7 @@ def test_an_administrator_invites_resets_disables_and_reads_what_happened(visit,
     page.get_by_label("For how many accounts").fill("2")
     page.get_by_role("radio", name="1 day").check()
     page.get_by_role("button", name="Make an invite link").click()
-    assert re.search(r"/register\?invite=[\w-]{22}$", told_once(page))
+    assert re.search(r"/register#invite=[\w-]{22}$", told_once(page))
     invite = page.locator("#invites-list > li")
     expect(invite).to_contain_text("2 of 2 accounts left")
     invite.get_by_role("button", name="Take back").click()

@@ -18,7 +18,7 @@
  *
  * @typedef {object} Invite             Answer of `POST /invites`.
  * @property {string} code
- * @property {string} path              `/register?invite=CODE`
+ * @property {string} path              `/register#invite=CODE`
  * @property {string} expires_at
  * @property {number} uses
  *

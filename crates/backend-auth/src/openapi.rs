@@ -40,7 +40,7 @@ use crate::handlers::{
         verify::key_set,
         guide::info,
         guide::addresses,
-        guide::qr_svg,
+        guide::qr,
         admin::users::list,
         admin::users::set_role,
         admin::users::disable,

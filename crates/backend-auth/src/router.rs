@@ -55,7 +55,7 @@ pub fn build(app: &Arc<App>) -> Router {
         ("/auth/admin/audit/export", get(admin::audit::export)),
         ("/auth/info", get(guide::info)),
         ("/auth/addresses", get(guide::addresses)),
-        ("/auth/qr.svg", get(guide::qr_svg)),
+        ("/auth/qr", post(guide::qr)),
         ("/auth/openapi.json", get(document)),
         ("/ready", get(ready)),
     ];

@@ -150,6 +150,22 @@ pub struct Addresses {
     pub addresses: Vec<String>,
 }
 
+/// `POST /auth/qr`: a text as a picture. In a body, because the text may be a link that nobody else should have.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AskQr {
+    /// An address, say; 1 to 512 bytes.
+    pub text: String,
+}
+
+/// Answer to [`AskQr`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Qr {
+    /// The QR code (SVG), with the text as its title.
+    pub svg: String,
+}
+
 /// `POST /invites` (administrators).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -170,7 +186,7 @@ pub struct Invite {
     pub id: String,
     /// 128 random bits, base64url.
     pub code: String,
-    /// The path that a browser opens: `/register?invite=CODE`.
+    /// The path that a browser opens: `/register#invite=CODE`. What stands behind the `#` is sent to no server.
     pub path: String,
     /// When it ends (RFC 3339, UTC).
     pub expires_at: String,

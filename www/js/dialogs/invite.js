@@ -15,6 +15,20 @@ export function inviteDialog(chat) {
   openDialog(t('invite'), () => [invitePanel(chat)]);
 }
 
+/**
+ * A QR code, if it can be had. An invite's link is a secret, so that it is asked for in a body: addresses are logged.
+ * @param {string} text
+ * @returns {Promise<string|null>}
+ */
+async function picture(text) {
+  try {
+    const { svg } = /** @type {{svg: string}} */ (await post('/auth/qr', { text }));
+    return `data:image/svg+xml,${encodeURIComponent(svg)}`;
+  } catch {
+    return null;
+  }
+}
+
 /** There may be two panels on the page: the welcome card's and a dialog's. */
 let panels = 0;
 
@@ -25,7 +39,7 @@ export function invitePanel(chat) {
   const panel = el('div', { class: 'invite' });
   const address = el('input', { attrs: { type: 'url', id, inputmode: 'url', spellcheck: 'false', autocomplete: 'off' } });
   const warning = el('p', { class: 'hint', attrs: { role: 'status' } });
-  const code = el('img', { class: 'qr', attrs: { alt: t('invite.qr'), width: 180, height: 180 } });
+  const code = el('img', { class: 'qr', attrs: { alt: t('invite.qr'), width: 180, height: 180, hidden: true } });
   const invite = el('div', { class: 'stack' });
   let path = '';
   let timer = 0;
@@ -39,17 +53,17 @@ export function invitePanel(chat) {
   };
   const draw = () => {
     clearTimeout(timer);
-    timer = window.setTimeout(() => {
+    timer = window.setTimeout(async () => {
       const target = link();
       warning.textContent = address.value.trim() === '' ? t('invite.noaddress') : target === null ? t('invite.badaddress') : isLoopback(target) ? t('invite.loopback') : '';
-      code.hidden = target === null || isLoopback(target);
-      if (!code.hidden) code.src = `/auth/qr.svg?text=${encodeURIComponent(target ?? '')}`;
+      const shown = target === null || isLoopback(target) ? null : await picture(target);
+      // The address may have changed meanwhile.
+      if (target !== link()) return;
+      code.hidden = shown === null;
+      if (shown !== null) code.src = shown;
     }, 200);
   };
   address.addEventListener('input', draw);
-  code.addEventListener('error', () => {
-    code.hidden = true;
-  });
 
   const copy = el('button', {
     attrs: { type: 'button' },

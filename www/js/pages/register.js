@@ -1,5 +1,6 @@
 /**
- * The registration page. The first account administers, which its maker is told; later ones may need an invite.
+ * The registration page. The first account administers, which its maker is told; later ones may need an invite. The code of
+ * an invite link stands behind the `#` of the address, which no server sees.
  */
 
 import { isPeerId } from '../core/names.js';
@@ -19,7 +20,7 @@ const hint = watchStrength(password, byId('password-hint'), () => ({ min: info.p
 prepare('register.title', draw);
 const next = fromAddress();
 byId('login-link', HTMLAnchorElement).search = location.search;
-invite.value = new URLSearchParams(location.search).get('invite') ?? '';
+invite.value = new URLSearchParams(location.hash.slice(1)).get('invite') ?? '';
 
 get('/auth/info').then((answer) => {
   info = /** @type {import('../types.js').Info} */ (answer);

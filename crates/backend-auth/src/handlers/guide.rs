@@ -3,17 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use serde::Deserialize;
+use axum::extract::{Request, State};
+use axum::response::Response;
 use service::Problem;
-use wire::auth::{Addresses, Info};
+use wire::auth::{Addresses, AskQr, Info, Qr};
 
-use super::{SignedIn, success};
+use super::{SignedIn, respond, success};
 use crate::App;
 use crate::addresses;
+use crate::body;
 use crate::client::Client;
 use crate::qr;
 
@@ -44,34 +42,19 @@ pub async fn addresses(State(app): State<Arc<App>>, _: SignedIn, client: Client)
     success(Addresses { addresses: found })
 }
 
-/// `?text=`.
-#[derive(Debug, Deserialize)]
-pub struct QrQuery {
-    text: String,
-}
-
 /// A text (an address, say) as a QR code in SVG.
-#[utoipa::path(get, path = "/auth/qr.svg", tag = "pages",
-    params(("text" = String, Query, description = "At most 512 bytes")),
+#[utoipa::path(post, path = "/auth/qr", tag = "pages", request_body = wire::auth::AskQr,
     responses(
-        (status = 200, content_type = "image/svg+xml", body = String),
+        (status = 200, body = wire::Success<wire::auth::Qr>),
         (status = 400, description = "`invalid_field`"),
         (status = 401, description = "`unauthenticated`")))]
-pub async fn qr_svg(_: SignedIn, query: Result<Query<QrQuery>, QueryRejection>) -> Response {
-    let Ok(Query(QrQuery { text })) = query else {
-        return Problem::bad_request("invalid_field", "text: give it once, as ?text=…")
-            .into_response();
-    };
-    match qr::svg(&text) {
-        Ok(svg) => {
-            let mut response = svg.into_response();
-            let headers = response.headers_mut();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"));
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600"));
-            response
-        }
-        Err(reason) => {
-            Problem::bad_request("invalid_field", format!("text: {reason}")).into_response()
-        }
-    }
+pub async fn qr(State(app): State<Arc<App>>, _: SignedIn, request: Request) -> Response {
+    respond(draw(&app, request).await)
+}
+
+async fn draw(app: &Arc<App>, request: Request) -> Result<Qr, Problem> {
+    let AskQr { text } = body::read(app, request).await?;
+    let svg = qr::svg(&text)
+        .map_err(|reason| Problem::bad_request("invalid_field", format!("text: {reason}")))?;
+    Ok(Qr { svg })
 }

@@ -70,7 +70,7 @@ async fn make(
     app.change(entry, move |db, _| invites::create(db, &new, &by, now).map(Ok), |()| ()).await?;
     Ok(Invite {
         id,
-        path: format!("/register?invite={}", code.text),
+        path: format!("/register#invite={}", code.text),
         code: code.text,
         expires_at: clock::rfc3339(expires_at),
         uses,

@@ -23,7 +23,7 @@ async fn invite(admin: &Visitor, uses: u32) -> String {
     assert_eq!(answer.status, 200, "{}", answer.text);
     let invite = answer.json();
     let code = invite["code"].as_str().unwrap();
-    assert_eq!(invite["path"], format!("/register?invite={code}"));
+    assert_eq!(invite["path"], format!("/register#invite={code}"));
     assert_eq!(invite["uses"], uses);
     code.to_owned()
 }

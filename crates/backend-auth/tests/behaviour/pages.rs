@@ -282,15 +282,18 @@ async fn with_an_https_origin_plain_http_pages_are_sent_there() {
 async fn members_learn_the_address_to_open_and_strangers_do_not() {
     let world = World::new().await;
     assert_eq!(world.visitor().get("/auth/addresses").await.status, 401);
-    assert_eq!(world.visitor().get("/auth/qr.svg?text=a").await.status, 401);
+    let text = |text: &str| serde_json::json!({ "text": text });
+    assert_eq!(world.visitor().post("/auth/qr", text("a")).await.status, 401);
     let alice = world.member("alice").await;
     let answer = alice.get_with("/auth/addresses", &[("host", "192.168.1.5:8080")]).await;
     assert_eq!(answer.json()["addresses"], serde_json::json!(["http://192.168.1.5:8080"]));
-    let code = alice.get("/auth/qr.svg?text=http%3A%2F%2F192.168.1.5%3A8080").await;
-    assert_eq!(code.header("content-type"), "image/svg+xml");
-    assert!(code.text.contains("http://192.168.1.5:8080"));
-    assert_eq!(alice.get("/auth/qr.svg").await.code(), "invalid_field");
-    assert_eq!(alice.get(&format!("/auth/qr.svg?text={}", "a".repeat(600))).await.status, 400);
+    let code = alice.post("/auth/qr", text("http://192.168.1.5:8080")).await.json();
+    let svg = code["svg"].as_str().unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("http://192.168.1.5:8080"), "{svg}");
+    for bad in [String::new(), "a".repeat(513)] {
+        assert_eq!(alice.post("/auth/qr", text(&bad)).await.code(), "invalid_field");
+    }
+    assert_eq!(alice.post("/auth/qr", serde_json::json!({})).await.status, 400);
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 //! Browsers read `//host` and `/\host` as another site and drop tabs and line ends inside an address,
 //! so a path that holds any of these, plainly or percent-encoded, is refused as a whole.
 
+use axum::extract::Query;
+use http::Uri;
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 
 /// Bytes of a path at most.
 const LONGEST: usize = 2048;
@@ -11,6 +14,18 @@ const LONGEST: usize = 2048;
 /// `next` when it is a safe path on this site, `/` otherwise.
 pub fn safe_or_root(next: Option<&str>) -> &str {
     next.filter(|path| is_safe(path)).unwrap_or("/")
+}
+
+#[derive(Deserialize)]
+struct Address {
+    next: Option<String>,
+}
+
+/// What a page's address says in `?next=`. A form without an action is sent to that address, so that the way is kept
+/// where no script ran, or not yet.
+pub fn of_address(uri: &Uri) -> Option<String> {
+    let Query(Address { next }) = Query::try_from_uri(uri).ok()?;
+    next.filter(|path| is_safe(path))
 }
 
 /// Whether a redirect to this path stays on this site.
@@ -35,6 +50,23 @@ mod tests {
     fn paths_on_this_site_are_kept() {
         for path in ["/", "/chat_client.html", "/?channel=general#last", "/a%20b"] {
             assert_eq!(safe_or_root(Some(path)), path);
+        }
+    }
+
+    #[test]
+    fn a_page_s_address_names_a_path_on_this_site_or_nothing() {
+        let next = |uri: &'static str| of_address(&Uri::from_static(uri));
+        let way = next("/login?error=x&next=%2F%3Fchannel%3Dx%23last");
+        assert_eq!(way.as_deref(), Some("/?channel=x#last"));
+        for uri in [
+            "/login",
+            "/login?next=",
+            "/login?next=//evil",
+            "/login?next=%2F%5Cevil",
+            "/login?next=%252F%252Fevil",
+            "/login?next=/a&next=/b",
+        ] {
+            assert_eq!(next(uri), None, "{uri}");
         }
     }
 

@@ -59,7 +59,12 @@ pub fn build(app: &Arc<App>) -> Router {
         ("/auth/openapi.json", get(document)),
         ("/ready", get(ready)),
     ];
-    let calls = both(Router::new(), calls)
+    // A form without an action is sent to the address of its page, and these pages have two.
+    let files = Router::new()
+        .route("/register.html", post(register::register).get(pages::serve))
+        .route("/login.html", post(login::login).get(pages::serve))
+        .route("/login-code.html", post(second::code).get(pages::serve));
+    let calls = both(files, calls)
         .fallback(pages::serve)
         .layer(middleware::from_fn_with_state(app.clone(), csrf::guard))
         .with_state(app.clone());

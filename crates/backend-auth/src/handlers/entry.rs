@@ -180,30 +180,49 @@ pub fn answer(
             response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             with_cookies(response, cookie)
         }
-        (Reply::Redirect, Ok(Half { cookie, .. })) => with_cookies(see_other(CODE_PAGE), cookie),
+        (Reply::Redirect, Ok(Half { needed, cookie })) => {
+            let factors = names(&needed);
+            let fields = [("factors", factors.as_str()), ("next", safe_or_none(next))];
+            with_cookies(see_other(&address(CODE_PAGE, &fields)), cookie)
+        }
         (Reply::Json, Err(problem)) => problem.into_response(),
         (Reply::Redirect, Err(problem)) => back(page, username, next, problem),
     }
 }
 
 fn back(page: &str, username: &str, next: Option<&str>, problem: Problem) -> Response {
-    let mut location = format!("{page}?error={}", problem.code());
-    let mut add = |name: &str, value: &str| {
-        if !value.is_empty() {
-            location.push('&');
-            location.push_str(name);
-            location.push('=');
-            location.extend(utf8_percent_encode(value, QUERY));
-        }
-    };
-    add("username", &username.chars().take(64).collect::<String>());
-    add("next", next.filter(|path| next::is_safe(path)).unwrap_or_default());
+    let username: String = username.chars().take(64).collect();
+    let fields =
+        [("error", problem.code()), ("username", username.as_str()), ("next", safe_or_none(next))];
+    let location = address(page, &fields);
     let refused = problem.into_response();
     let mut response = see_other(&location);
     if let Some(seconds) = refused.headers().get(RETRY_AFTER) {
         response.headers_mut().insert(RETRY_AFTER, seconds.clone());
     }
     response
+}
+
+/// The names of what can be shown, for the page that asks for it.
+fn names(needed: &SecondFactorNeeded) -> String {
+    let names = needed.factors.iter().filter_map(|factor| serde_json::to_value(factor).ok());
+    names.filter_map(|name| name.as_str().map(str::to_owned)).collect::<Vec<_>>().join(" ")
+}
+
+fn safe_or_none(next: Option<&str>) -> &str {
+    next.filter(|path| next::is_safe(path)).unwrap_or_default()
+}
+
+/// A page's address with those fields that say something.
+fn address(page: &str, fields: &[(&str, &str)]) -> String {
+    let mut address = page.to_owned();
+    for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+        address.push(if address.contains('?') { '&' } else { '?' });
+        address.push_str(name);
+        address.push('=');
+        address.extend(utf8_percent_encode(value, QUERY));
+    }
+    address
 }
 
 /// 303: ask for another page, with GET.

@@ -24,6 +24,7 @@ use crate::client::Client;
 use crate::clock;
 use crate::half::Half;
 use crate::hasher::{Standing, Verdict};
+use crate::next;
 use crate::password;
 use crate::secret::{Secret, SecretHash};
 use crate::sessions::Ended;
@@ -39,16 +40,17 @@ const SECOND_FACTOR_NEEDED: &str = "second_factor_needed";
     responses(
         (status = 200, body = wire::Success<wire::auth::Account>, description = "Signed in; Set-Cookie holds the session"),
         (status = 403, body = SecondFactorNeeded, description = "`second_factor_needed`: the password is right; Set-Cookie holds a half session, good for showing one of `factors` within `expires_in` seconds and for nothing else"),
-        (status = 303, description = "A form: to `next`, to /login/code for the second factor, or back to the page with `?error=CODE`"),
+        (status = 303, description = "A form: to its `next` or that of the address, to /login/code for the second factor, or back to the page with `?error=CODE`"),
         (status = 401, description = "`wrong_credentials`: unknown name or wrong password, not told apart"),
         (status = 429, description = "`too_many_requests`, with Retry-After"),
         (status = 503, description = "`busy` or `storage_unavailable`, with Retry-After")))]
 pub async fn login(State(app): State<Arc<App>>, client: Client, request: Request) -> Response {
     let reply = Reply::for_headers(request.headers());
     let headers = request.headers().clone();
+    let way = next::of_address(request.uri());
     let login = match body::read::<Login>(&app, request).await {
-        Ok(login) => login,
-        Err(problem) => return entry::answer(reply, "/login", "", None, Err(problem)),
+        Ok(login) => Login { next: login.next.or(way), ..login },
+        Err(problem) => return entry::answer(reply, "/login", "", way.as_deref(), Err(problem)),
     };
     let outcome = sign_in(&app, &client, &headers, &login).await;
     entry::answer(reply, "/login", &login.username, login.next.as_deref(), outcome)

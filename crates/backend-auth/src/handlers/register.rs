@@ -17,6 +17,7 @@ use crate::body::{self, Reply};
 use crate::client::Client;
 use crate::clock;
 use crate::hasher::Standing;
+use crate::next;
 use crate::password;
 use crate::secret::SecretHash;
 use crate::store::accounts::{self, Applicant, Refusal};
@@ -26,7 +27,7 @@ use crate::store::{self, devices, sessions};
 #[utoipa::path(post, path = "/register", tag = "accounts", request_body = wire::auth::Register,
     responses(
         (status = 200, body = wire::Success<wire::auth::Account>, description = "Made and signed in; Set-Cookie holds the session"),
-        (status = 303, description = "A form: to `next`, or back to the page with `?error=CODE`"),
+        (status = 303, description = "A form: to its `next` or that of the address, or back to the page with `?error=CODE`"),
         (status = 400, description = "`invalid_username`, `password_too_short`, `password_too_long`, `password_too_common`, `invalid_invite`"),
         (status = 403, description = "`registration_closed` or `invite_required`"),
         (status = 409, description = "`username_taken`"),
@@ -35,9 +36,12 @@ use crate::store::{self, devices, sessions};
 pub async fn register(State(app): State<Arc<App>>, client: Client, request: Request) -> Response {
     let reply = Reply::for_headers(request.headers());
     let headers = request.headers().clone();
+    let way = next::of_address(request.uri());
     let register = match body::read::<Register>(&app, request).await {
-        Ok(register) => register,
-        Err(problem) => return entry::answer(reply, "/register", "", None, Err(problem)),
+        Ok(register) => Register { next: register.next.or(way), ..register },
+        Err(problem) => {
+            return entry::answer(reply, "/register", "", way.as_deref(), Err(problem));
+        }
     };
     let outcome = make(&app, &client, &headers, &register).await;
     note(&app, &client, &register.username, &outcome);

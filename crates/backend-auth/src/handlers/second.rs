@@ -19,6 +19,7 @@ use crate::body::{self, Reply};
 use crate::client::Client;
 use crate::clock;
 use crate::half::Half;
+use crate::next;
 use crate::recovery;
 use crate::secret::SecretHash;
 use crate::store::factors::{self, Factors, Seed};
@@ -44,7 +45,11 @@ pub async fn code(State(app): State<Arc<App>>, client: Client, request: Request)
     let reply = Reply::for_headers(request.headers());
     let headers = request.headers().clone();
     let half = find(&app, &headers);
-    let next = half.as_ref().ok().and_then(|(_, half)| half.next.clone());
+    // The address tells the way back to where the sign-in began, too, when that is over.
+    let next = match &half {
+        Ok((_, half)) => half.next.clone(),
+        Err(_) => next::of_address(request.uri()),
+    };
     let entered = match (half, body::read::<EnterCode>(&app, request).await) {
         (Ok((token, half)), Ok(EnterCode { code })) => {
             complete(&app, &client, &headers, (token, &half), &code).await

@@ -72,5 +72,8 @@ async fn after_login_nobody_is_sent_to_another_site() {
         let form = format!("username=alice&password=seven+violins+at+dusk&next={encoded}");
         let answer = world.visitor().post_form("/login", &form).await;
         assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/"), "{next}");
+        let form = "username=alice&password=seven+violins+at+dusk";
+        let answer = world.visitor().post_form(&format!("/login?next={encoded}"), form).await;
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/"), "{next}");
     }
 }

@@ -61,6 +61,14 @@ async fn the_pages_beside_the_chat_need_a_session_and_the_login_leads_back_to_th
         assert_protected(&answer);
     }
     let alice = world.member("alice").await;
+    // A form without a script is sent to the address of its page.
+    for page in ["/login?next=%2Faccount", "/login.html?next=%2Faccount"] {
+        let form = "username=alice&password=seven+violins+at+dusk&next=";
+        let answer = world.visitor().post_form(page, form).await;
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/account"));
+        let refused = world.visitor().post_form(page, "username=alice&password=x").await;
+        assert!(refused.header("location").ends_with("&username=alice&next=/account"));
+    }
     for (path, title) in [("/account", "account"), ("/account/", "account"), ("/admin", "admin")] {
         let page = alice.get(path).await;
         assert_eq!((page.status.as_u16(), page.text.contains(title)), (200, true), "{path}");

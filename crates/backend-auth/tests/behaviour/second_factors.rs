@@ -388,8 +388,9 @@ async fn a_form_goes_from_the_password_to_the_code_and_on() {
     let visitor = world.visitor();
     let form = "username=alice&password=seven+violins+at+dusk&next=%2F%3Fchannel%3Dx";
     let answer = visitor.post_form("/login", form).await;
-    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/login/code"));
-    let answer = visitor.post_form("/login/code", &format!("code={}", app.wrong_code())).await;
+    let asks = "/login/code?factors=totp%20recovery_code&next=/%3Fchannel%3Dx";
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, asks));
+    let answer = visitor.post_form(asks, &format!("code={}", app.wrong_code())).await;
     let back = answer.header("location").to_owned();
     assert!(answer.status == 303 && back.starts_with("/login/code?error=wrong_code"), "{back}");
     let page = visitor.get(&back).await;
@@ -399,6 +400,8 @@ async fn a_form_goes_from_the_password_to_the_code_and_on() {
     assert!(visitor.is_signed_in().await);
     let stranger = world.visitor().post_form("/login/code", "code=123456").await;
     assert_eq!(stranger.header("location"), "/login?error=sign_in_again");
+    let late = world.visitor().post_form(asks, "code=123456").await;
+    assert_eq!(late.header("location"), "/login?error=sign_in_again&next=/%3Fchannel%3Dx");
 }
 
 #[tokio::test]

@@ -53,6 +53,22 @@
  * @typedef {object} Tokens             Answer of `GET /auth/tokens` and `GET /auth/admin/tokens`.
  * @property {Token[]} tokens
  *
+ * @typedef {object} Factors            Answer of `GET /auth/factors`.
+ * @property {{since: string}} [totp]   An authenticator app.
+ * @property {number} recovery_codes    How many are left.
+ *
+ * @typedef {object} TotpEnrolment      Answer of `POST /auth/totp`: the only time that the secret is told.
+ * @property {string} secret            In base 32.
+ * @property {string} uri               `otpauth://totp/…`
+ * @property {string} qr_svg
+ *
+ * @typedef {object} RecoveryCodes      Answer to what adds a factor, and of `POST /auth/recovery-codes`.
+ * @property {string[]} recovery_codes  Empty when the account has some from before.
+ *
+ * @typedef {object} SecondFactorNeeded Refusal of `POST /login`: the password is right, and that isn't enough.
+ * @property {string[]} factors         `totp`, `recovery_code`
+ * @property {number} expires_in
+ *
  * @typedef {object} User               An account as an administrator sees it.
  * @property {string} user_id
  * @property {string} username

@@ -8,6 +8,7 @@ import { tokensPanel } from '../account/tokens.js';
 import { securePost } from '../dialogs/reauth.js';
 import { secretDialog } from '../dialogs/secret.js';
 import { get } from '../net/api.js';
+import { sureDialog } from '../dialogs/sure.js';
 import { act, errorLine } from '../ui/act.js';
 import { el, fill } from '../ui/dom.js';
 import { t, when } from '../ui/i18n.js';
@@ -44,16 +45,22 @@ export function manageDialog(user, listing) {
    * @param {object} [more]
    */
   const change = (call, more = {}) => (/** @type {HTMLElement} */ button) => act(button, error, async () => {
-    const { role, disabled, ended_sessions: ended } = /** @type {import('../types.js').ChangedUser} */ (await securePost(`/auth/admin/users/${call}`, { user_id, ...more }));
+    show(await securePost(`/auth/admin/users/${call}`, { user_id, ...more }), button.dataset.kind);
+  });
+
+  /**
+   * @param {import('../types.js').ChangedUser} changed
+   * @param {string|undefined} kind
+   */
+  const show = ({ role, disabled, ended_sessions: ended }, kind) => {
     user = { ...user, role, disabled, sessions: ended > 0 ? 0 : user.sessions };
     toast(t('user.done', { name: user.username }));
     listing.change(listing.rows.map((row) => (row.user_id === user_id ? user : row)));
-    const kind = button.dataset.kind;
     draw();
     // On the way back from what was done, so that it can be undone at once.
     const back = /** @type {HTMLElement|null} */ (deeds.querySelector(`[data-kind="${kind}"]`) ?? deeds.querySelector('button'));
     back?.focus();
-  });
+  };
 
   const resetLink = (/** @type {HTMLElement} */ button) => act(button, error, async () => {
     const link = /** @type {import('../types.js').ResetLink} */ (await securePost('/auth/admin/users/reset-link', { user_id }));
@@ -61,26 +68,21 @@ export function manageDialog(user, listing) {
     secretDialog(t('user.reset.link', { name }), await publicLink(link.path), t('user.reset.use', { name, time: when('time', Date.parse(link.expires_at)) }));
   });
 
-  const remove = () => {
-    const failed = errorLine();
-    openDialog(t('user.remove.title', { name: user.username }), (sure) => [
-      el('p', {}, t('user.remove.hint')), failed,
-      el('div', { class: 'actions' },
-        el('button', { attrs: { type: 'button', autofocus: true }, on: { click: () => sure.close() } }, t('cancel')),
-        el('button', {
-          class: 'danger', attrs: { type: 'button' },
-          on: {
-            click: (/** @type {MouseEvent} */ event) => act(/** @type {HTMLElement} */ (event.currentTarget), failed, async () => {
-              await securePost('/auth/admin/users/delete', { user_id });
-              sure.close();
-              dialog.close();
-              toast(t('user.removed', { name: user.username }));
-              listing.change(listing.rows.filter((row) => row.user_id !== user_id));
-            }),
-          },
-        }, t('user.remove'))),
-    ]);
-  };
+  const removeFactors = () => sureDialog(
+    { title: t('user.factors.title', { name: user.username }), text: t('user.factors.sure', { name: user.username }), verb: t('user.factors') },
+    () => securePost('/auth/admin/users/remove-factors', { user_id }),
+    (changed) => show(changed, 'factors'),
+  );
+
+  const remove = () => sureDialog(
+    { title: t('user.remove.title', { name: user.username }), text: t('user.remove.hint'), verb: t('user.remove') },
+    () => securePost('/auth/admin/users/delete', { user_id }),
+    () => {
+      dialog.close();
+      toast(t('user.removed', { name: user.username }));
+      listing.change(listing.rows.filter((row) => row.user_id !== user_id));
+    },
+  );
 
   const draw = () => {
     const person = user.role !== 'bot';
@@ -90,6 +92,7 @@ export function manageDialog(user, listing) {
       person && user.role === 'admin' ? deed('user.demote', 'user.demote.hint', 'role', change('role', { role: 'member' })) : null,
       person && user.sessions > 0 ? deed('user.end', 'user.end.hint', 'end', change('end-sessions')) : null,
       person ? deed('user.reset', 'user.reset.hint', 'reset', resetLink) : null,
+      person ? deed('user.factors', 'user.factors.hint', 'factors', removeFactors) : null,
       user.disabled ? deed('user.enable', 'user.enable.hint', 'state', change('enable')) : deed('user.disable', 'user.disable.hint', 'state', change('disable')),
       deed('user.remove', 'user.remove.hint', 'remove', remove));
   };

@@ -9,12 +9,14 @@ export class ApiError extends Error {
    * @param {string} code
    * @param {string} message
    * @param {number} [retryAfter] milliseconds
+   * @param {unknown} [answer] the whole of what the server said
    */
-  constructor(status, code, message, retryAfter) {
+  constructor(status, code, message, retryAfter, answer) {
     super(message);
     this.status = status;
     this.code = code;
     this.retryAfter = retryAfter;
+    this.answer = answer;
   }
 }
 
@@ -80,6 +82,7 @@ async function call(method, path, body, options = {}) {
     typeof answer?.code === 'string' ? answer.code : `http_${response.status}`,
     typeof answer?.message === 'string' ? answer.message : response.statusText,
     Number.isFinite(wait) && wait > 0 ? wait * 1000 : undefined,
+    answer,
   );
 }
 

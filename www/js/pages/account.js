@@ -1,8 +1,8 @@
 /**
- * The page of one's own account. One module a section: what is added later (second factors, say) is a section in the page
- * and a line here.
+ * The page of one's own account. One module a section: what is added later is a section in the page and a line here.
  */
 
+import { factorsSection } from '../account/factors.js';
 import { passwordSection } from '../account/password.js';
 import { sessionsSection } from '../account/sessions.js';
 import { tokensPanel } from '../account/tokens.js';
@@ -26,6 +26,7 @@ byId('to-admin').hidden = !admin;
 
 const sessions = sessionsSection();
 passwordSection(me, () => void sessions.reload());
+factorsSection(me, () => void sessions.reload());
 byId('tokens').append(...tokensPanel({
   scopes: admin ? ['chat:read', 'chat:write', 'audit:read'] : ['chat:read', 'chat:write'],
   list: () => get('/auth/tokens'),

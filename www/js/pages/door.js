@@ -5,7 +5,7 @@
 import { safeNext } from '../core/text.js';
 import { byId, el, fill } from '../ui/dom.js';
 import { placeIcons } from '../ui/icons.js';
-import { lang, setLang, t, translate } from '../ui/i18n.js';
+import { lang, setLang, t, textOr, translate } from '../ui/i18n.js';
 import { showButton } from '../ui/password.js';
 
 /**
@@ -21,7 +21,8 @@ export function prepare(title, redraw = () => undefined) {
     redraw();
   };
   placeIcons(document);
-  showButton(byId('show-password'), byId('password', HTMLInputElement));
+  const show = document.getElementById('show-password');
+  if (show) showButton(show, byId('password', HTMLInputElement));
   addEventListener('languagechosen', draw);
   draw();
 }
@@ -31,11 +32,33 @@ export function prepare(title, redraw = () => undefined) {
  * @returns {string} where to go afterwards
  */
 export function fromAddress() {
-  const query = new URLSearchParams(location.search);
-  const next = safeNext(query.get('next'));
-  byId('username', HTMLInputElement).value ||= query.get('username') ?? '';
+  const next = nextInAddress();
+  byId('username', HTMLInputElement).value ||= new URLSearchParams(location.search).get('username') ?? '';
   byId('next', HTMLInputElement).value = next;
+  complaintInAddress();
   return next;
+}
+
+/** @returns {string} where to go afterwards */
+export function nextInAddress() {
+  return safeNext(new URLSearchParams(location.search).get('next'));
+}
+
+/**
+ * A page's address with what it is to know. The way to the chat, where everything leads anyway, is not worth a word.
+ * @param {string} page
+ * @param {{next: string, factors?: string}} about
+ */
+export function addressOf(page, { next, factors }) {
+  const query = new URLSearchParams({ ...(factors ? { factors } : {}), ...(next === '/' ? {} : { next }) }).toString();
+  return query ? `${page}?${query}` : page;
+}
+
+/** What was wrong with a form that was posted the plain way, in the reader's language: the server said it in English. */
+export function complaintInAddress() {
+  const code = new URLSearchParams(location.search).get('error');
+  const error = byId('error');
+  if (code !== null) error.textContent = textOr(`error.${code}`, error.textContent || t('error.unknown'));
 }
 
 function languages() {

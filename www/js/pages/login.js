@@ -4,8 +4,8 @@
 
 import { ApiError, get, post } from '../net/api.js';
 import { byId } from '../ui/dom.js';
-import { errorText, t } from '../ui/i18n.js';
-import { complain, forgive, fromAddress, onSubmit, prepare } from './door.js';
+import { errorText } from '../ui/i18n.js';
+import { addressOf, complain, forgive, fromAddress, onSubmit, prepare } from './door.js';
 
 prepare('signin.title');
 const next = fromAddress();
@@ -21,9 +21,11 @@ onSubmit(async () => {
     });
     location.assign(next);
   } catch (problem) {
-    const { status, code, message } = /** @type {ApiError} */ (problem);
-    if (code === 'second_factor_needed') location.assign('/login/code');
-    else if (status === 401) complain('error', t('signin.wrong'), 'password');
+    const { status, code, message, answer } = /** @type {ApiError} */ (problem);
+    if (code === 'second_factor_needed') {
+      const { factors } = /** @type {import('../types.js').SecondFactorNeeded} */ (answer);
+      location.assign(addressOf('/login/code', { factors: factors.join(' '), next }));
+    } else if (status === 401) complain('error', errorText(code, message), 'password');
     else complain('error', errorText(code, message));
   }
 });

@@ -36,6 +36,9 @@ export async function act(pressed, error, work, failed) {
   }
 }
 
+/** The session is over, or there was none. Other refusals with the same status are about what was typed. */
+const NO_SESSION = /^(unauthenticated|http_401)$/;
+
 /**
  * Says what went wrong. A session that is over is begun anew in another window, so that this one keeps what was typed.
  * @param {HTMLElement} where
@@ -43,7 +46,7 @@ export async function act(pressed, error, work, failed) {
  */
 export function complain(where, problem) {
   fill(where, errorText(problem.code, problem.message),
-    problem.status === 401 ? el('a', { attrs: { href: loginPage(), target: '_blank' } }, t('signin')) : null);
+    NO_SESSION.test(problem.code) ? el('a', { attrs: { href: loginPage(), target: '_blank' } }, t('signin')) : null);
 }
 
 /** A place for complaints, for what a script makes. */

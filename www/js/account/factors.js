@@ -1,0 +1,58 @@
+/**
+ * The second step of signing in: what the account can show besides its password. Each kind of factor is a line of the list, with a
+ * module of its own: a further kind is a row in `rowsOf` and its line.
+ *
+ * @typedef {{kind: 'totp', since?: string}|{kind: 'recovery', left: number}} Row
+ *
+ * @typedef {object} Section            What a line is given to work with.
+ * @property {string} name              Whose account it is.
+ * @property {(work: () => Promise<unknown>) => (event: MouseEvent) => void} deed  A button's press; what goes wrong is said in the section.
+ * @property {(codes: string[]) => void} changed  The factors are others now. Recovery codes that came of it are shown.
+ */
+
+import { get } from '../net/api.js';
+import { act } from '../ui/act.js';
+import { byId } from '../ui/dom.js';
+import { Listing } from '../ui/listing.js';
+import { codesDialog, codesLine } from './recovery.js';
+import { appLine } from './totp.js';
+
+/**
+ * @param {import('../types.js').Account} me
+ * @param {() => void} ended  the other sessions are over
+ */
+export function factorsSection(me, ended) {
+  const error = byId('factors-error');
+  const list = byId('factors-list');
+  /** @type {Section} */
+  const section = {
+    name: me.username,
+    deed: (work) => (event) => act(/** @type {HTMLElement} */ (event.currentTarget), error, work, () => void listing.reload()),
+    changed: (codes) => {
+      void listing.reload();
+      ended();
+      // Told this one time, so they don't wait for the list. The line that it began with has been drawn anew meanwhile.
+      if (codes.length > 0) codesDialog(me.username, codes, () => list.querySelector('button')?.focus());
+    },
+  };
+  /** @type {Listing<Row>} */
+  const listing = new Listing(list, {
+    load: async () => ({ rows: rowsOf(await get('/auth/factors')) }),
+    key: ({ kind }) => kind,
+    make: (row) => (row.kind === 'totp' ? appLine(row, section) : codesLine(row, section)),
+    none: '',
+  });
+  void listing.reload();
+}
+
+/**
+ * @param {import('../types.js').Factors} factors
+ * @returns {Row[]}
+ */
+function rowsOf({ totp, recovery_codes: left }) {
+  /** @type {Row[]} */
+  const rows = [{ kind: 'totp', since: totp?.since }];
+  // They stand for a factor: without one there are none.
+  if (totp) rows.push({ kind: 'recovery', left });
+  return rows;
+}

@@ -54,6 +54,6 @@ export function codesDialog(name, codes, closed) {
     el('div', { class: 'row wrap' },
       press('copy', 'copy', copy, { autofocus: true }), press('file', 'recovery.save', save), press('print', 'recovery.print', () => window.print())),
     el('p', { class: 'notice' }, t('recovery.once')),
-    el('div', { class: 'actions' }, el('button', { class: 'primary', attrs: { type: 'button' }, on: { click: () => dialog.close() } }, t('secret.done'))),
+    el('div', { class: 'actions' }, el('button', { class: 'primary', attrs: { type: 'button' }, on: { click: () => dialog.close() } }, t('recovery.done'))),
   ], { firm: true, closed });
 }

@@ -306,6 +306,7 @@ export default {
   'recovery.of': '{name} at {address}, {time}',
   'recovery.save': 'Save as text',
   'recovery.print': 'Print',
+  'recovery.done': 'I have them',
   'recovery.once': 'Keep them where you find them without your phone. They won’t be shown again.',
   'signin': 'Sign in',
   'signin.title': 'Sign in',

@@ -306,6 +306,7 @@ export default {
   'recovery.of': '{name} tại {address}, {time}',
   'recovery.save': 'Lưu thành văn bản',
   'recovery.print': 'In',
+  'recovery.done': 'Tôi đã lưu',
   'recovery.once': 'Hãy cất ở nơi bạn tìm được khi không có điện thoại. Các mã này sẽ không hiện lại.',
   'signin': 'Đăng nhập',
   'signin.title': 'Đăng nhập',

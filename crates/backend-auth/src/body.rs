@@ -138,6 +138,10 @@ async fn collect(app: &Arc<App>, body: Body) -> Result<Bytes, Problem> {
 }
 
 fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // Serde would take the fields of a struct from a list as well, by their order.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::bad_request("invalid_field", "the body must be an object"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(explain)?;
     reader.end().map_err(|error| Problem::bad_request("invalid_json", error.to_string()))?;

@@ -1,6 +1,8 @@
 //! `/auth/openapi.json`, generated from the handlers.
 
-use utoipa::OpenApi;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{RefOr, Required, ResponseBuilder};
+use utoipa::{Modify, OpenApi};
 
 use crate::handlers::{
     account, admin, factors, guide, invites, login, logout, password, reauth, register, reset,
@@ -58,6 +60,7 @@ use crate::handlers::{
         admin::audit::search,
         admin::audit::export
     ),
+    modifiers(&Bodies),
     tags(
         (name = "accounts", description = "Who one is"),
         (name = "second factors", description = "What shows who one is besides the password. An account that has one is asked for it by `POST /login`: 403 `second_factor_needed`"),
@@ -67,3 +70,37 @@ use crate::handlers::{
     )
 )]
 pub struct Document;
+
+/// What every call with a body may answer, whatever it is about.
+const OF_BODIES: [(&str, &str); 4] = [
+    ("400", "`invalid_json`, `invalid_form`, `invalid_field`"),
+    ("408", "`request_timeout`: the body came too slowly"),
+    ("413", "`payload_too_large`"),
+    ("415", "`unsupported_media_type`: neither JSON nor a form"),
+];
+/// Calls whose body may be left out.
+const MAY_BE_EMPTY: [&str; 2] = ["/invites", "/token"];
+
+struct Bodies;
+
+impl Modify for Bodies {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for (path, item) in &mut document.paths.paths {
+            // There is none with another method.
+            if let Some(operation) = &mut item.post {
+                complete(path, operation);
+            }
+        }
+    }
+}
+
+fn complete(path: &str, operation: &mut Operation) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else { return };
+    if MAY_BE_EMPTY.contains(&path) {
+        body.required = Some(Required::False);
+    }
+    for (status, description) in OF_BODIES {
+        let response = ResponseBuilder::new().description(description).build();
+        operation.responses.responses.entry(status.to_owned()).or_insert(response.into());
+    }
+}

@@ -100,6 +100,10 @@ fn json<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Pro
             "the body must be JSON and say so: with curl, add -H 'Content-Type: application/json'",
         ));
     }
+    // Serde would take the fields of a struct from a list as well, by their order.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::bad_request("invalid_body", "body: must be an object"));
+    }
     let mut text = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut text)
         .map_err(|error| Problem::bad_request("invalid_body", explain("body", &error)))?;

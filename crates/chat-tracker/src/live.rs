@@ -24,12 +24,10 @@ use crate::tracker::Tracker;
 pub struct Listen {
     /// As whom to listen; a caller with an identity may leave it out.
     #[serde(default)]
-    #[param(value_type = Option<String>)]
     pub peer_id: Option<PeerId>,
     /// On which of the peer's registered devices: it is live as long as the stream is, and gets the
     /// device's signals.
     #[serde(default)]
-    #[param(value_type = Option<String>)]
     pub device: Option<DeviceId>,
     /// The last cursor that arrived; the header `Last-Event-ID` wins over it.
     #[serde(default)]

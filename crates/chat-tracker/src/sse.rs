@@ -28,10 +28,20 @@ const HEARTBEAT: &[u8] = b": heartbeat\n\n";
 /// Events that wait are sent together up to so many bytes.
 const TOGETHER: usize = 32 * 1024;
 
+/// One entry of the stream (WHATWG HTML, section 9.2), as its reader sees it.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it is read by the derive only")]
+pub(crate) struct Entry {
+    /// An `Event` as JSON.
+    data: String,
+    /// The event's cursor.
+    id: Option<String>,
+}
+
 /// The peer's events as they happen, as Server-Sent Events: `data:` is an event, `id:` its cursor. With
 /// `Last-Event-ID` or `cursor` what was missed comes first; when it can't, a `reset` event does.
 #[utoipa::path(get, path = "/chat/events", tag = "live", params(Listen),
-    responses((status = 200, body = wire::event::Event, content_type = "text/event-stream"),
+    responses((status = 200, body = Entry, content_type = "text/event-stream"),
         Errors, ErrorsOfPeers))]
 pub(crate) async fn events(
     State(tracker): State<Tracker>,

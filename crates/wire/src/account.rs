@@ -68,12 +68,14 @@ pub struct Revoked {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CreateToken {
     /// What its owner calls it, 1-64 characters.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 64))]
     pub name: String,
     /// What it may do: `chat:read`, `chat:write` (both by default), and for administrators `audit:read`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
     /// Seconds that it lives: 60 to 366 days, 90 days by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 60, maximum = 31_622_400))]
     pub expires_in: Option<u64>,
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// `GET /auth/admin/users`: which accounts.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema, utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 pub struct ListUsers {
     /// A part of the name, in any case.
     #[serde(default)]
@@ -20,6 +21,11 @@ pub struct ListUsers {
     pub after: Option<String>,
     /// Accounts in the answer, 1-200; 100 by default.
     #[serde(default)]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(minimum = 1, maximum = 200),
+        param(minimum = 1, maximum = 200)
+    )]
     pub limit: Option<usize>,
 }
 
@@ -169,6 +175,7 @@ pub struct RevokeInvite {
 /// `GET /auth/admin/audit`: which entries. Fields that are left out don't matter.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema, utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 pub struct SearchAudit {
     /// `login`, `role`, …
     #[serde(default)]
@@ -197,8 +204,13 @@ pub struct SearchAudit {
     /// Before the entry of this number: `next` of the page before.
     #[serde(default)]
     pub before: Option<i64>,
-    /// Entries in a page, 1-500; 100 by default.
+    /// Entries in a page, 1-500; 100 by default. An export has no pages.
     #[serde(default)]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(minimum = 1, maximum = 500),
+        param(minimum = 1, maximum = 500)
+    )]
     pub limit: Option<usize>,
     /// Of the export: `jsonl` (by default) or `csv`.
     #[serde(default)]

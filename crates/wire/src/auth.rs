@@ -155,6 +155,7 @@ pub struct Addresses {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AskQr {
     /// An address, say; 1 to 512 bytes.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 512))]
     pub text: String,
 }
 
@@ -172,9 +173,11 @@ pub struct Qr {
 pub struct CreateInvite {
     /// Accounts that it lets in: 1-1000, 1 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 1000))]
     pub uses: Option<u32>,
     /// Seconds that it lives: 60 to 30 days, 7 days by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 60, maximum = 2_592_000))]
     pub expires_in: Option<u64>,
 }
 

@@ -34,6 +34,7 @@ pub enum Scope {
 /// `GET /chat/channels`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema, utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 pub struct ListChannels {
     /// Whose memberships and read markers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -118,6 +119,7 @@ pub struct Membership {
 /// `GET /chat/members`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema, utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 pub struct ListMembers {
     /// Which channel.
     pub channel: ChannelName,
@@ -193,12 +195,18 @@ pub struct ReadMarker {
 /// `GET /chat/mailbox`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema, utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 pub struct GetMailbox {
     /// Whose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer_id: Option<PeerId>,
     /// Messages at most: 1-200, 50 by default. After acknowledging a page, ask again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(minimum = 1, maximum = 200),
+        param(minimum = 1, maximum = 200)
+    )]
     pub limit: Option<u32>,
 }
 
@@ -238,6 +246,7 @@ pub struct AckMailbox {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer_id: Option<PeerId>,
     /// Which messages: 1-500 senders and ids.
+    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 500))]
     pub messages: Vec<DirectRef>,
 }
 
@@ -267,6 +276,7 @@ pub struct AskDelivery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer_id: Option<PeerId>,
     /// Which: 1-500 ids.
+    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 500))]
     pub ids: Vec<MessageId>,
 }
 

@@ -20,10 +20,16 @@ pub struct RegisterDevice {
     /// The hash of `public_key`.
     pub device: DeviceId,
     /// Ed25519, base64url without padding: 43 characters.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"))]
     pub public_key: String,
     /// Over [`device_statement`], base64url without padding: 86 characters.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[A-Za-z0-9_-]{85}[AQgw]$"))]
     pub signature: String,
     /// What people call it, such as `Chromium on Linux`: at most 64 characters.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 64, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")
+    )]
     pub label: String,
 }
 
@@ -48,6 +54,7 @@ pub struct Device {
 /// `GET /chat/devices`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema, utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 pub struct ListDevices {
     /// Who asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]

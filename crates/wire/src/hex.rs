@@ -27,12 +27,12 @@ pub(crate) fn parse<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
 }
 
 macro_rules! hex_type {
-    ($(#[$doc:meta])* $name:ident, $bytes:literal) => {
+    ($(#[$doc:meta])* $name:ident, $bytes:literal, $pattern:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[derive(serde::Serialize, serde::Deserialize)]
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = $pattern))]
         #[serde(try_from = "String", into = "String")]
         pub struct $name([u8; $bytes]);
 
@@ -79,7 +79,7 @@ macro_rules! hex_type {
 /// A type for an id that is the first half of a SHA-256 digest.
 macro_rules! hex_id {
     ($(#[$doc:meta])* $name:ident) => {
-        $crate::hex::hex_type!($(#[$doc])* $name, 16);
+        $crate::hex::hex_type!($(#[$doc])* $name, 16, "^[0-9a-f]{32}$");
 
         impl $name {
             /// The first half of a digest.

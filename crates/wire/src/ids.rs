@@ -30,11 +30,11 @@ pub enum NameError {
 }
 
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $allowed:literal, |$c:ident| $test:expr) => {
+    ($(#[$doc:meta])* $name:ident, $pattern:literal, $allowed:literal, |$c:ident| $test:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-        #[cfg_attr(feature = "openapi", schema(value_type = String, min_length = 1, max_length = 64))]
+        #[cfg_attr(feature = "openapi", schema(value_type = String, min_length = 1, max_length = 64, pattern = $pattern))]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(Box<str>);
 
@@ -87,6 +87,7 @@ name! {
     /// Who takes part: a guest's chosen name, or an account's. ASCII, so that no two ids look the same
     /// to a reader and differ to the program. Ids that differ only in case belong to the same owner.
     PeerId,
+    r"^[A-Za-z0-9._@:+-]+$",
     "use ASCII letters, digits and - _ . @ : +",
     |c| c.is_ascii_alphanumeric() || "-_.@:+".contains(c)
 }
@@ -95,6 +96,7 @@ name! {
     /// A channel's name: letters and digits of any script. Combining marks are refused, so that
     /// a name has one spelling (Unicode's composed form, NFC).
     ChannelName,
+    r"^[\p{L}\p{N}._+-]+$",
     "use letters and digits (composed, NFC) and - _ . +",
     |c| c.is_alphanumeric() || "-_.+".contains(c)
 }
@@ -102,6 +104,7 @@ name! {
 name! {
     /// A message's id, made by the client that sends it: a retry with the same id is the same message.
     MessageId,
+    r"^[A-Za-z0-9._:-]+$",
     "use ASCII letters, digits and - _ . :",
     |c| c.is_ascii_alphanumeric() || "-_.:".contains(c)
 }

@@ -40,7 +40,7 @@ hex_id! {
 
 hex_type! {
     /// A SHA-256 digest, as 64 lower-case hex digits.
-    Digest, 32
+    Digest, 32, "^[0-9a-f]{64}$"
 }
 
 /// One frame on the channel `msg`.

@@ -39,8 +39,10 @@ pub struct Description {
     /// The SDP (RFC 8866).
     pub sdp: String,
     /// The device's Ed25519 key, base64url without padding.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"))]
     pub public_key: String,
     /// Over [`LinkStatement::text`], base64url without padding.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[A-Za-z0-9_-]{85}[AQgw]$"))]
     pub signature: String,
 }
 
@@ -58,6 +60,7 @@ pub struct SendSignal {
     /// To which device.
     pub to_device: DeviceId,
     /// The session's number, 0 to [`SESSION_MAX`].
+    #[cfg_attr(feature = "openapi", schema(maximum = 9_007_199_254_740_991_i64))]
     pub session: u64,
     /// What is told.
     pub signal: Signal,
@@ -92,6 +95,7 @@ pub struct Signalling {
 /// `GET /chat/ice`
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema, utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 pub struct AskIce {
     /// Who asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]

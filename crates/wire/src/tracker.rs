@@ -13,6 +13,7 @@ pub struct PeerInfo {
     /// Its IP address, as it said.
     pub ip: String,
     /// Its UDP port; 0 for a browser, which listens on none.
+    #[cfg_attr(feature = "openapi", schema(maximum = 65535))]
     pub port: u16,
     /// `false` when the peer is known but away; left out otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,9 +27,22 @@ pub struct SubmitInfo {
     /// Who.
     pub peer_id: PeerId,
     /// Its IPv4 or IPv6 address.
+    #[cfg_attr(feature = "openapi", schema(schema_with = address))]
     pub ip: String,
     /// Its port, 0-65535.
+    #[cfg_attr(feature = "openapi", schema(maximum = 65535))]
     pub port: u16,
+}
+
+/// A text that is an IPv4 or an IPv6 address.
+#[cfg(feature = "openapi")]
+fn address() -> utoipa::openapi::Schema {
+    use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type};
+    let text = |format| {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        text.format(Some(SchemaFormat::KnownFormat(format)))
+    };
+    AnyOfBuilder::new().item(text(KnownFormat::Ipv4)).item(text(KnownFormat::Ipv6)).build().into()
 }
 
 /// Answer to [`SubmitInfo`].
@@ -60,6 +74,7 @@ pub struct ListedPeer {
     /// Its IP address, as it said.
     pub ip: String,
     /// Its port.
+    #[cfg_attr(feature = "openapi", schema(maximum = 65535))]
     pub port: u16,
     /// When it was last heard from (RFC 3339, UTC).
     pub last_seen: String,
@@ -116,6 +131,7 @@ pub struct BroadcastPeer {
     /// To which channel.
     pub channel: ChannelName,
     /// The text: 1 byte to 16 KiB.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1))]
     pub message: String,
     /// The client's own id: a retry with the same id gives the first result again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -152,6 +168,7 @@ pub struct SendPeer {
     /// To whom.
     pub to_peer: PeerId,
     /// The text: 1 byte to 16 KiB.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1))]
     pub message: String,
     /// The client's own id: a retry with the same id gives the first result again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -195,6 +212,7 @@ pub enum Delivery {
 /// Without a bound it is the newest page; `before_seq` pages back, `after_seq` pages forward.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema, utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 pub struct GetMessages {
     /// Which channel.
     pub channel: ChannelName,
@@ -203,6 +221,11 @@ pub struct GetMessages {
     pub peer_id: Option<PeerId>,
     /// Messages at most: 1-200, 50 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(minimum = 1, maximum = 200),
+        param(minimum = 1, maximum = 200)
+    )]
     pub limit: Option<u32>,
     /// Only messages before this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,6 +3,7 @@
 use axum::Json;
 use serde::Serialize;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{RefOr, Required};
 use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 use wire::identity::IDENTITY_HEADER;
 
@@ -89,7 +90,7 @@ pub(crate) enum ErrorsOfPeers {
         wire::event::Event, wire::event::Command, wire::chat::Scope, wire::PeerId, wire::ChannelName,
         wire::MessageId, ErrorEnvelope,
     )),
-    modifiers(&Security),
+    modifiers(&Security, &MayBeEmpty),
     security((), ("bearer" = []), ("proxy" = [])),
 )]
 pub(crate) struct Document;
@@ -116,6 +117,20 @@ impl Modify for Security {
                 "The same kind of token, set by the proxy for a session's calls.",
             ))),
         );
+    }
+}
+
+/// A greeting needs no body.
+struct MayBeEmpty;
+
+impl Modify for MayBeEmpty {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let Some(path) = document.paths.paths.get_mut("/hello") else { return };
+        for operation in [&mut path.get, &mut path.post, &mut path.put].into_iter().flatten() {
+            if let Some(RefOr::T(body)) = &mut operation.request_body {
+                body.required = Some(Required::False);
+            }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use wire::tracker::{
     PeerList, SendPeer, Sent, SubmitInfo, Submitted,
 };
 
-use super::openapi::{Errors, ErrorsOfPeers};
+use super::openapi::{ErrorEnvelope, Errors, ErrorsOfPeers};
 use crate::answer::{Answer, Outcome};
 use crate::caller::{Caller, Origin};
 use crate::calls;
@@ -120,7 +120,7 @@ pub(crate) struct Greeting {
 
 /// Greets: shows that the tracker answers.
 #[utoipa::path(method(get, post, put), path = "/hello", tag = "original", params(Hello),
-    request_body = Option<Hello>,
+    request_body = Hello,
     responses((status = 200, body = Success<Greeting>), Errors))]
 pub(crate) async fn hello(
     method: Method,
@@ -137,7 +137,8 @@ pub(crate) async fn hello(
 
 /// Signs in at backend-auth and answers with a token for `Authorization: Bearer`.
 #[utoipa::path(post, path = "/login", tag = "original", request_body = Login,
-    responses((status = 200, body = Success<AccessToken>), Errors))]
+    responses((status = 200, body = Success<AccessToken>),
+        (status = 429, body = ErrorEnvelope, description = "`too_many_requests`, with `Retry-After`"), Errors))]
 pub(crate) async fn login(
     State(tracker): State<Tracker>,
     from: Origin,

@@ -42,6 +42,7 @@ async fn a_wrong_field_is_named_with_the_reason() {
             json!({ "peer_id": "", "ip": "10.0.0.1", "port": 1 }),
             &["`peer_id`", "empty"],
         ),
+        ("/submit-info", json!(["a", "10.0.0.1", 1]), &["object"]),
         ("/add-list", json!({ "peer_id": "alice", "channel": "a b" }), &["`channel`", "' '"]),
         (
             "/broadcast-peer",

@@ -69,6 +69,9 @@ fn stream(app: Arc<App>, uri: &Uri) -> Result<Response, Problem> {
         Some("csv") => (Format::Csv, "text/csv; charset=utf-8", "audit.csv"),
         Some(_) => return Err(Problem::bad_request("invalid_query", "format: jsonl or csv")),
     };
+    if wanted.limit.is_some() {
+        return Err(Problem::bad_request("invalid_query", "limit: an export has no pages"));
+    }
     let mut search = Search { limit: EXPORT_PAGE, ..search_of(wanted)? };
     // One page is read ahead; whoever reads slowly makes the reading wait, and whoever leaves ends it.
     let (pages, mut read) = mpsc::channel::<Result<Bytes, std::io::Error>>(1);

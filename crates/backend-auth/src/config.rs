@@ -158,6 +158,10 @@ pub struct Flags {
     #[arg(long, env = "SECOND_FACTOR_OPEN", default_value_t = 10)]
     pub second_factor_open: usize,
 
+    /// Passkeys of one account at most.
+    #[arg(long, env = "PASSKEYS_PER_ACCOUNT", default_value_t = 20)]
+    pub passkeys_per_account: usize,
+
     /// Personal access tokens of one account at most.
     #[arg(long, env = "TOKENS_PER_ACCOUNT", default_value_t = 50)]
     pub tokens_per_account: usize,
@@ -306,6 +310,8 @@ pub struct Config {
     pub sessions_per_account: usize,
     /// Sign-ins that wait for a second factor.
     pub halves: HalfConfig,
+    /// Passkeys of one account.
+    pub passkeys_per_account: usize,
     /// Tokens of one account.
     pub tokens_per_account: usize,
     /// Characters of a password at least.
@@ -402,6 +408,7 @@ impl TryFrom<Flags> for Config {
                 tries: flags.second_factor_tries.max(1),
                 per_account: flags.second_factor_open.max(1),
             },
+            passkeys_per_account: flags.passkeys_per_account,
             tokens_per_account: flags.tokens_per_account,
             password_min: flags.password_min,
             password_max_bytes: flags.password_max_bytes,

@@ -1,4 +1,4 @@
-//! The cookies: the session's, the half session's, and the mark of a known device.
+//! The cookies: the session's, the half session's, that of an exchange with a passkey, and the mark of a known device.
 //!
 //! With an https origin all have the `__Host-` prefix (RFC 6265bis §4.1.3.2), with which a browser
 //! refuses any that another host or plain http tried to set. Which names are used is decided by our
@@ -66,6 +66,18 @@ impl Cookies {
         }
     }
 
+    fn passkey_name(self) -> &'static str {
+        if self.https { "__Host-passkey" } else { "passkey" }
+    }
+
+    /// The hash of the token of an exchange with a passkey, if there is exactly one.
+    pub fn passkey(self, headers: &HeaderMap) -> Option<SecretHash> {
+        match values(headers, self.passkey_name()).as_slice() {
+            [token] => SecretHash::of_token(token),
+            _ => None,
+        }
+    }
+
     /// The hash of the device's mark, if there is exactly one.
     pub fn device(self, headers: &HeaderMap) -> Option<SecretHash> {
         match values(headers, self.device_name()).as_slice() {
@@ -92,6 +104,16 @@ impl Cookies {
     /// Removes the half session's cookie.
     pub fn clear_half(self) -> Option<HeaderValue> {
         self.set(self.half_name(), "", Some(0))
+    }
+
+    /// Sets the cookie of an exchange with a passkey, for so many seconds.
+    pub fn set_passkey(self, token: &str, seconds: i64) -> Option<HeaderValue> {
+        self.set(self.passkey_name(), token, Some(seconds))
+    }
+
+    /// Removes the cookie of an exchange with a passkey.
+    pub fn clear_passkey(self) -> Option<HeaderValue> {
+        self.set(self.passkey_name(), "", Some(0))
     }
 
     /// Marks this device as known.

@@ -17,7 +17,7 @@
 //! - [`password`], [`hasher`]: which passwords do, and hashing them without drowning.
 //! - [`throttle`], [`recent`]: limits on guessing that can't lock an owner out, in bounded memory.
 //! - [`identity`]: the JWT, the key set; [`keys`]: what signs, and how it changes; [`secret`]: tokens and what is kept of them.
-//! - [`half`]: sign-ins that wait for a second factor; [`totp`], [`recovery`]: codes that show one; [`seal`]: seeds at rest.
+//! - [`half`]: sign-ins that wait for a second factor; [`totp`], [`recovery`]: codes that show one; [`passkeys`]; [`seal`]: seeds at rest.
 //! - [`user_agent`]: a name for a device.
 //! - [`client`], [`cookies`], [`csrf`], [`next`], [`body`]: reading a request without believing it.
 //! - [`host`], [`backup`]: what the program does on the host, next to its running server.
@@ -47,6 +47,7 @@ pub mod next;
 pub mod openapi;
 pub mod origin;
 pub mod pages;
+pub mod passkeys;
 pub mod password;
 pub mod qr;
 pub mod recent;
@@ -85,6 +86,8 @@ pub struct App {
     pub hasher: hasher::Hasher,
     /// Those whose password was right and who owe a second factor.
     pub halves: half::Halves,
+    /// Passkeys of this host.
+    pub passkeys: passkeys::Passkeys,
     /// Seals what must be read again.
     pub seal: seal::Seal,
     /// Limits on guessing.

@@ -5,8 +5,8 @@ use utoipa::openapi::{RefOr, Required, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use crate::handlers::{
-    account, admin, factors, guide, invites, login, logout, password, reauth, register, reset,
-    second, sessions, strength, token, tokens, totp, verify,
+    account, admin, factors, guide, invites, login, logout, passkey_login, passkeys, password,
+    reauth, register, reset, second, sessions, strength, token, tokens, totp, verify,
 };
 
 /// The document.
@@ -20,6 +20,10 @@ use crate::handlers::{
         register::register,
         login::login,
         second::code,
+        passkey_login::begin,
+        passkey_login::finish,
+        passkey_login::begin_second,
+        passkey_login::finish_second,
         logout::logout,
         account::me,
         password::change,
@@ -31,6 +35,10 @@ use crate::handlers::{
         totp::confirm,
         totp::remove,
         factors::renew_codes,
+        passkeys::begin,
+        passkeys::add,
+        passkeys::rename,
+        passkeys::remove,
         tokens::list,
         tokens::create,
         tokens::revoke,

@@ -40,6 +40,12 @@ impl<K: Eq + Hash, V> Recent<K, V> {
         self.put(key, value)
     }
 
+    /// Forgets an entry, and gives it.
+    pub fn take(&mut self, key: &K) -> Option<V> {
+        let (young, old) = (self.young.remove(key), self.old.remove(key));
+        young.or(old)
+    }
+
     /// Forgets an entry.
     pub fn remove(&mut self, key: &K) {
         self.young.remove(key);

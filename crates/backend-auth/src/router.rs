@@ -10,17 +10,22 @@ use service::Problem;
 use utoipa::OpenApi;
 
 use crate::handlers::{
-    Done, account, admin, factors, guide, invites, login, logout, password, reauth, register,
-    reset, revocations, second, sessions, strength, success, token, tokens, totp, verify,
+    Done, account, admin, factors, guide, invites, login, logout, passkey_login, passkeys,
+    password, reauth, register, reset, revocations, second, sessions, strength, success, token,
+    tokens, totp, verify,
 };
 use crate::{App, csrf, headers, openapi, pages};
 
 /// All routes over one state.
 pub fn build(app: &Arc<App>) -> Router {
-    let calls: [(&str, MethodRouter<Arc<App>>); 40] = [
+    let calls: [(&str, MethodRouter<Arc<App>>); 48] = [
         ("/register", post(register::register).get(pages::serve)),
         ("/login", post(login::login).get(pages::serve)),
         ("/login/code", post(second::code).get(pages::serve)),
+        ("/login/passkey", post(passkey_login::begin)),
+        ("/login/passkey/finish", post(passkey_login::finish)),
+        ("/login/second/passkey", post(passkey_login::begin_second)),
+        ("/login/second/passkey/finish", post(passkey_login::finish_second)),
         ("/logout", post(logout::logout)),
         ("/me", get(account::me)),
         ("/password", post(password::change)),
@@ -34,6 +39,10 @@ pub fn build(app: &Arc<App>) -> Router {
         ("/auth/totp/confirm", post(totp::confirm)),
         ("/auth/totp/remove", post(totp::remove)),
         ("/auth/recovery-codes", post(factors::renew_codes)),
+        ("/auth/passkeys", post(passkeys::add)),
+        ("/auth/passkeys/begin", post(passkeys::begin)),
+        ("/auth/passkeys/rename", post(passkeys::rename)),
+        ("/auth/passkeys/remove", post(passkeys::remove)),
         ("/auth/tokens", get(tokens::list).post(tokens::create)),
         ("/auth/tokens/revoke", post(tokens::revoke)),
         ("/auth/password/strength", post(strength::estimate)),

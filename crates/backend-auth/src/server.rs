@@ -23,6 +23,7 @@ use crate::hasher::{HashError, Hasher};
 use crate::identity::Mint;
 use crate::keys::{KeyError, KeyFile};
 use crate::metrics::Metrics;
+use crate::passkeys::Passkeys;
 use crate::password::Policy;
 use crate::seal::{Seal, SealError};
 use crate::sessions::Sessions;
@@ -120,6 +121,7 @@ impl AuthServer {
             mint: Mint::load(keys, &data.older_identity_key(), config.issuer(), now)?,
             hasher: Hasher::start(config.hasher.clone())?,
             halves: Halves::new(config.halves),
+            passkeys: Passkeys::of(config.origin.as_ref()),
             seal: Seal::load(&data.factors_key(), sealed)?,
             throttle: Throttle::new(config.throttle.clone()),
             cookies: Cookies::new(config.https()),

@@ -140,6 +140,9 @@ pub struct Info {
     pub first_run: bool,
     /// The fewest characters of a password.
     pub password_min: usize,
+    /// Passkeys work here: `POST /login/passkey`.
+    #[serde(default)]
+    pub passkeys: bool,
 }
 
 /// Answer to `GET /auth/addresses` (needs a session): where others can open this chat.

@@ -11,6 +11,8 @@ pub enum Factor {
     Totp,
     /// One of the ten codes that were told when the first factor was added: `POST /login/code`.
     RecoveryCode,
+    /// A passkey: `POST /login/second/passkey`, then `POST /login/second/passkey/finish`.
+    Passkey,
 }
 
 /// Answer to `POST /login`, with 403: the password is right, and that isn't enough.
@@ -75,6 +77,44 @@ pub struct Factors {
     pub totp: Option<TotpFactor>,
     /// Recovery codes that are left.
     pub recovery_codes: usize,
+    /// Passkeys, the oldest first.
+    pub passkeys: Vec<Passkey>,
+    /// Why no passkey can be added here, when that is so: passkeys need a host name, and https or localhost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passkeys_unavailable: Option<String>,
+}
+
+/// A passkey, as its owner sees it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Passkey {
+    /// Its public id.
+    pub id: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// When it was added (RFC 3339, UTC).
+    pub created_at: String,
+    /// When someone last signed in with it (RFC 3339, UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<String>,
+}
+
+/// `POST /auth/passkeys/rename`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RenamePasskey {
+    /// Its public id.
+    pub id: String,
+    /// What its owner calls it from now on, 1-64 characters.
+    pub name: String,
+}
+
+/// `POST /auth/passkeys/remove`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RemovePasskey {
+    /// Its public id.
+    pub id: String,
 }
 
 /// An authenticator app.

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use rusqlite::Transaction;
 use service::Problem;
-use wire::factors::{Factors, RecoveryCodes, TotpFactor};
+use wire::factors::{Factors, Passkey, RecoveryCodes, TotpFactor};
 
 use super::entry::{self, Issue};
 use super::{Fresh, SignedIn, respond, sign_in_first, success};
@@ -16,7 +16,7 @@ use crate::audit::Entry;
 use crate::client::Client;
 use crate::clock;
 use crate::recovery::Codes;
-use crate::store::{factors, sessions};
+use crate::store::{factors, passkeys, sessions};
 
 /// The caller's second factors.
 #[utoipa::path(get, path = "/auth/factors", tag = "second factors",
@@ -25,12 +25,28 @@ use crate::store::{factors, sessions};
         (status = 401, description = "`unauthenticated`")))]
 pub async fn list(State(app): State<Arc<App>>, caller: SignedIn) -> Response {
     let account = caller.session.account.id.clone();
-    match app.store.read(move |db| factors::of(db, &account)).await {
-        Ok(found) => success(Factors {
+    let found = app
+        .store
+        .read(move |db| Ok((factors::of(db, &account)?, passkeys::of_account(db, &account)?)))
+        .await;
+    match found {
+        Ok((found, listed)) => success(Factors {
             totp: found.totp.map(|since| TotpFactor { since: clock::rfc3339(since) }),
             recovery_codes: found.recovery_codes,
+            passkeys: listed.into_iter().map(shown).collect(),
+            passkeys_unavailable: app.passkeys.host().err().map(str::to_owned),
         }),
         Err(error) => Problem::from(error).into_response(),
+    }
+}
+
+/// A passkey as it is told.
+pub(super) fn shown(listed: passkeys::Listed) -> Passkey {
+    Passkey {
+        id: listed.id,
+        name: listed.name,
+        created_at: clock::rfc3339(listed.created_at),
+        last_used: listed.last_used.map(clock::rfc3339),
     }
 }
 
@@ -84,7 +100,7 @@ pub(super) struct Changer<'a> {
 }
 
 impl Changer<'_> {
-    /// Makes such a change: the session gets a new token and all others of the account end, in the same transaction. `shown` is
+    /// Makes such a change: the session gets a new token and, if `alone`, all others of the account end, in the same transaction. `shown` is
     /// what the caller showed just now; what `work` refuses must have changed nothing. With the cookies to set.
     ///
     /// # Errors
@@ -96,6 +112,7 @@ impl Changer<'_> {
         work: impl FnOnce(&Transaction<'_>, &str) -> rusqlite::Result<Result<T, Problem>>
         + Send
         + 'static,
+        alone: impl FnOnce(&T) -> bool + Send + 'static,
     ) -> Result<(T, Vec<HeaderValue>), Problem> {
         let Self { app, client, headers, caller } = self;
         let now = clock::now();
@@ -117,7 +134,11 @@ impl Changer<'_> {
                         Ok(made) => made,
                         Err(problem) => return Ok(Err(problem)),
                     };
-                    let mut ended = sessions::delete_all(db, &account.id, now)?;
+                    let mut ended = if alone(&made) {
+                        sessions::delete_all(db, &account.id, now)?
+                    } else {
+                        sessions::delete(db, token, now)?
+                    };
                     ended.extend(sessions::insert(db, &new, now, limit)?);
                     Ok(Ok((made, ended)))
                 },

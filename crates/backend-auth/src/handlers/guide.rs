@@ -23,6 +23,7 @@ pub async fn info(State(app): State<Arc<App>>) -> Response {
         registration: app.config.registration,
         first_run: app.first_run.load(Ordering::Relaxed),
         password_min: app.config.password_min,
+        passkeys: app.passkeys.host().is_ok(),
     })
 }
 

@@ -8,6 +8,8 @@ pub mod guide;
 pub mod invites;
 pub mod login;
 pub mod logout;
+pub mod passkey_login;
+pub mod passkeys;
 pub mod password;
 pub mod reauth;
 pub mod register;

@@ -1,5 +1,5 @@
-//! `POST /login/code`: the second step of a sign-in. The half session that the password opened is named by a cookie of its own; the code
-//! makes it a session, with a new token.
+//! `POST /login/code`, `/login/second/passkey`: the second step of a sign-in. The half session that the password opened is named by a
+//! cookie of its own; what is shown makes it a session, with a new token.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,6 +13,7 @@ use service::Problem;
 use wire::factors::{EnterCode, Factor};
 
 use super::entry::{self, CODE_PAGE, Entered, Issue, Outcome, PASSWORD, too_many};
+use super::passkeys::Checked;
 use crate::App;
 use crate::audit::{self, Entry};
 use crate::body::{self, Reply};
@@ -72,6 +73,7 @@ pub(super) fn find(app: &App, headers: &HeaderMap) -> Result<(SecretHash, Arc<Ha
 pub(super) fn shown_by(factors: Factors) -> Vec<Factor> {
     [
         factors.totp.map(|_| Factor::Totp),
+        (factors.passkeys > 0).then_some(Factor::Passkey),
         (factors.recovery_codes > 0).then_some(Factor::RecoveryCode),
     ]
     .into_iter()
@@ -80,9 +82,10 @@ pub(super) fn shown_by(factors: Factors) -> Vec<Factor> {
 }
 
 /// What was shown, still to be used up.
-enum Shown {
+pub(super) enum Shown {
     Step(Seed, i64),
     Recovery(SecretHash),
+    Passkey(Checked),
 }
 
 impl Shown {
@@ -90,14 +93,16 @@ impl Shown {
         match self {
             Self::Step(..) => OTP,
             Self::Recovery(_) => RECOVERY,
+            Self::Passkey(checked) => checked.amr(),
         }
     }
 
     /// Each works once, whoever else shows the same at the same moment.
-    fn use_up(&self, db: &Connection, account: &str) -> rusqlite::Result<bool> {
+    fn use_up(&self, db: &Connection, account: &str, now: i64) -> rusqlite::Result<bool> {
         match self {
             Self::Step(seed, step) => factors::use_step(db, account, seed, *step),
             Self::Recovery(code) => factors::use_recovery_code(db, account, *code),
+            Self::Passkey(checked) => checked.use_up(db, account, now),
         }
     }
 }
@@ -106,79 +111,109 @@ async fn complete(
     app: &Arc<App>,
     client: &Client,
     headers: &HeaderMap,
-    (token, half): (SecretHash, &Half),
+    half: (SecretHash, &Half),
     typed: &str,
 ) -> Result<Entered, Problem> {
-    let replaced = app.cookies.session(headers)?;
-    let account = half.account.clone();
     let digits = totp::digits(typed);
-    let wrong = if digits.is_some() { wrong_code } else { invalid_recovery_code };
-    let way = if digits.is_some() { "one-time code" } else { "recovery code" };
-    let entry = Entry::new("login", client).by(&account).detail(way);
-    let count = |result| app.metrics.logins.with_label_values(&[result]).inc();
-    let attempt = attempt(client, &account.id, half.device);
-    let delay = app.throttle.admit(attempt, Instant::now()).map_err(|wait| {
-        count(audit::THROTTLED);
-        app.audit.note(entry.clone().result(audit::THROTTLED));
-        too_many(wait)
-    })?;
-    if !delay.is_zero() {
-        tokio::time::sleep(delay).await;
-    }
-    let now = clock::now();
-    // Others may have used up the tries while this one waited.
-    if !app.halves.try_one(&token, now) {
-        return Err(sign_in_again());
-    }
-    let shown = match digits {
-        Some(code) => check_totp(app, &account.id, &code, now).await?,
-        None => recovery::hash(typed).map(Shown::Recovery),
+    let (way, wrong): (_, fn() -> Problem) = match digits {
+        Some(_) => ("one-time code", wrong_code),
+        None => ("recovery code", invalid_recovery_code),
     };
-    let Some(shown) = shown else {
-        app.throttle.failed(attempt, Instant::now());
-        count(audit::REFUSED);
-        app.audit.note(entry.result(audit::REFUSED));
-        return Err(wrong());
-    };
-    let amr = entry::also(PASSWORD, shown.amr());
-    let Issue { new, device, cookies } =
-        Issue::prepare(app, client, headers, account.clone(), half.remember, amr, now)?;
-    let (limit, table) = (app.config.sessions_per_account, app.sessions.clone());
-    let (entered, checked, password) = (new.clone(), account.clone(), half.password.clone());
-    app.change(
-        entry,
-        move |db, _| {
-            if !accounts::is_unchanged(db, &checked, &password)? {
-                return Ok(Err(sign_in_again()));
-            }
-            if !shown.use_up(db, &checked.id)? {
-                return Ok(Err(wrong()));
-            }
-            let mut ended = sessions::insert(db, &new, now, limit)?;
-            if let Some(replaced) = replaced {
-                ended.extend(sessions::delete(db, replaced, now)?);
-            }
-            devices::remember(db, device, &checked.id, now)?;
-            Ok(Ok(ended))
-        },
-        move |ended| {
-            table.end(ended);
-            table.insert(entered.token, entered.session.clone(), now);
-        },
-    )
+    let step = Step { app, client, headers, half, way, wrong };
+    let account = half.1.account.id.clone();
+    step.take(async |now| match digits {
+        Some(code) => check_totp(app, &account, &code, now).await,
+        None => Ok(recovery::hash(typed).map(Shown::Recovery)),
+    })
     .await
-    .inspect_err(|problem| {
-        // Whoever comes second with a code guessed or saw it.
-        if problem.status().is_client_error() {
+}
+
+/// The second step of a sign-in.
+pub(super) struct Step<'a> {
+    pub(super) app: &'a Arc<App>,
+    pub(super) client: &'a Client,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) half: (SecretHash, &'a Half),
+    /// What is shown, for the audit log.
+    pub(super) way: &'static str,
+    /// What is said when it is wrong.
+    pub(super) wrong: fn() -> Problem,
+}
+
+impl Step<'_> {
+    /// Takes it, if there are tries left and `check` finds that the right thing was shown.
+    ///
+    /// # Errors
+    /// `wrong`, 401 `sign_in_again`, 429, 503.
+    pub(super) async fn take(
+        self,
+        check: impl AsyncFnOnce(i64) -> Result<Option<Shown>, Problem>,
+    ) -> Result<Entered, Problem> {
+        let Self { app, client, headers, half: (token, half), way, wrong } = self;
+        let replaced = app.cookies.session(headers)?;
+        let account = half.account.clone();
+        let entry = Entry::new("login", client).by(&account).detail(way);
+        let count = |result| app.metrics.logins.with_label_values(&[result]).inc();
+        let attempt = attempt(client, &account.id, half.device);
+        let delay = app.throttle.admit(attempt, Instant::now()).map_err(|wait| {
+            count(audit::THROTTLED);
+            app.audit.note(entry.clone().result(audit::THROTTLED));
+            too_many(wait)
+        })?;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        let now = clock::now();
+        // Others may have used up the tries while this one waited.
+        if !app.halves.try_one(&token, now) {
+            return Err(sign_in_again());
+        }
+        let Some(shown) = check(now).await? else {
             app.throttle.failed(attempt, Instant::now());
             count(audit::REFUSED);
-        }
-    })?;
-    app.halves.end(&token, &account.id);
-    app.throttle.succeeded(attempt);
-    count(audit::SUCCESS);
-    let cookies = cookies.into_iter().chain(app.cookies.clear_half()).collect();
-    Ok(Entered { account, cookies })
+            app.audit.note(entry.result(audit::REFUSED));
+            return Err(wrong());
+        };
+        let amr = entry::also(PASSWORD, shown.amr());
+        let Issue { new, device, cookies } =
+            Issue::prepare(app, client, headers, account.clone(), half.remember, amr, now)?;
+        let (limit, table) = (app.config.sessions_per_account, app.sessions.clone());
+        let (entered, checked, password) = (new.clone(), account.clone(), half.password.clone());
+        app.change(
+            entry,
+            move |db, _| {
+                if !accounts::is_unchanged(db, &checked, &password)? {
+                    return Ok(Err(sign_in_again()));
+                }
+                if !shown.use_up(db, &checked.id, now)? {
+                    return Ok(Err(wrong()));
+                }
+                let mut ended = sessions::insert(db, &new, now, limit)?;
+                if let Some(replaced) = replaced {
+                    ended.extend(sessions::delete(db, replaced, now)?);
+                }
+                devices::remember(db, device, &checked.id, now)?;
+                Ok(Ok(ended))
+            },
+            move |ended| {
+                table.end(ended);
+                table.insert(entered.token, entered.session.clone(), now);
+            },
+        )
+        .await
+        .inspect_err(|problem| {
+            // Whoever comes second with a code guessed or saw it.
+            if problem.status().is_client_error() {
+                app.throttle.failed(attempt, Instant::now());
+                count(audit::REFUSED);
+            }
+        })?;
+        app.halves.end(&token, &account.id);
+        app.throttle.succeeded(attempt);
+        count(audit::SUCCESS);
+        let cookies = cookies.into_iter().chain(app.cookies.clear_half()).collect();
+        Ok(Entered { account, cookies })
+    }
 }
 
 async fn check_totp(
@@ -226,7 +261,7 @@ fn invalid_recovery_code() -> Problem {
     )
 }
 
-fn challenge(code: &'static str, message: &str) -> Problem {
+pub(super) fn challenge(code: &'static str, message: &str) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, code, message)
         .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
 }

@@ -124,12 +124,17 @@ async fn begin_use(
     };
     let codes = Codes::new().map_err(entry::random)?;
     let confirmed = changer
-        .change(entry, Some(OTP), move |db, account| {
-            if !factors::confirm(db, account, &seed, step, now)? {
-                return Ok(Err(no_enrolment()));
-            }
-            give_codes(db, account, codes).map(Ok)
-        })
+        .change(
+            entry,
+            Some(OTP),
+            move |db, account| {
+                if !factors::confirm(db, account, &seed, step, now)? {
+                    return Ok(Err(no_enrolment()));
+                }
+                give_codes(db, account, codes).map(Ok)
+            },
+            |_| true,
+        )
         .await?;
     app.throttle.succeeded(attempt);
     Ok(confirmed)
@@ -151,13 +156,18 @@ pub async fn remove(
 ) -> Response {
     let changer = Changer { app: &app, client: &client, headers: &headers, caller: &caller };
     let entry = Entry::new("remove_factor", &client).detail("authenticator app");
-    let removed = changer.change(entry, None, |db, account| {
-        Ok(if factors::remove_totp(db, account)? {
-            Ok(())
-        } else {
-            Err(Problem::not_found("no_totp", "there is no authenticator app to remove"))
-        })
-    });
+    let removed = changer.change(
+        entry,
+        None,
+        |db, account| {
+            Ok(if factors::remove_totp(db, account)? {
+                Ok(())
+            } else {
+                Err(Problem::not_found("no_totp", "there is no authenticator app to remove"))
+            })
+        },
+        |()| true,
+    );
     match removed.await {
         Ok(((), cookies)) => entry::with_cookies(success(Done {}), cookies),
         Err(problem) => problem.into_response(),

@@ -1,8 +1,9 @@
-//! Second factors: the sealed seed of one-time codes, hashes of recovery codes. An account that has any of the former is asked
+//! Second factors: the sealed seed of one-time codes, hashes of recovery codes, and [`passkeys`]. An account that has a seed or a passkey is asked
 //! for it after its password.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::passkeys;
 use crate::secret::SecretHash;
 
 /// Seconds that a seed waits for its first code.
@@ -15,12 +16,14 @@ pub struct Factors {
     pub totp: Option<i64>,
     /// Recovery codes that aren't used.
     pub recovery_codes: usize,
+    /// Passkeys.
+    pub passkeys: usize,
 }
 
 impl Factors {
     /// Whether a password alone is not enough.
     pub fn any(&self) -> bool {
-        self.totp.is_some()
+        self.totp.is_some() || self.passkeys > 0
     }
 }
 
@@ -40,9 +43,12 @@ pub struct Seed {
 pub fn of(db: &Connection, account: &str) -> rusqlite::Result<Factors> {
     db.prepare_cached(
         "SELECT (SELECT confirmed_at FROM totp WHERE account = ?1),
-                (SELECT count(*) FROM recovery_codes WHERE account = ?1)",
+                (SELECT count(*) FROM recovery_codes WHERE account = ?1),
+                (SELECT count(*) FROM passkeys WHERE account = ?1)",
     )?
-    .query_row([account], |row| Ok(Factors { totp: row.get(0)?, recovery_codes: row.get(1)? }))
+    .query_row([account], |row| {
+        Ok(Factors { totp: row.get(0)?, recovery_codes: row.get(1)?, passkeys: row.get(2)? })
+    })
 }
 
 /// Whether any seed is kept.
@@ -143,10 +149,22 @@ pub fn remove_totp(db: &Connection, account: &str) -> rusqlite::Result<bool> {
     let removed = db
         .prepare_cached("DELETE FROM totp WHERE account = ? AND confirmed_at IS NOT NULL")?
         .execute([account])?;
-    if !of(db, account)?.any() {
-        remove_recovery_codes(db, account)?;
-    }
+    forget_codes_without_factor(db, account)?;
     Ok(removed == 1)
+}
+
+/// Takes a passkey away; with the last factor the recovery codes go. Says whether there was one.
+///
+/// # Errors
+/// What SQLite says.
+pub fn remove_passkey(db: &Connection, account: &str, id: &str) -> rusqlite::Result<bool> {
+    let removed = passkeys::remove(db, account, id)?;
+    forget_codes_without_factor(db, account)?;
+    Ok(removed)
+}
+
+fn forget_codes_without_factor(db: &Connection, account: &str) -> rusqlite::Result<()> {
+    if of(db, account)?.any() { Ok(()) } else { remove_recovery_codes(db, account) }
 }
 
 /// Gives an account other recovery codes.
@@ -193,6 +211,7 @@ fn remove_recovery_codes(db: &Connection, account: &str) -> rusqlite::Result<()>
 /// What SQLite says.
 pub fn remove_all(db: &Connection, account: &str) -> rusqlite::Result<()> {
     db.prepare_cached("DELETE FROM totp WHERE account = ?")?.execute([account])?;
+    passkeys::remove_all(db, account)?;
     remove_recovery_codes(db, account)
 }
 

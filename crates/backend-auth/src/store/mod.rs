@@ -6,7 +6,7 @@
 //!
 //! - [`schema`]: the tables and how older files become today's.
 //! - [`accounts`], [`people`], [`sessions`], [`tokens`], [`revocations`], [`invites`], [`resets`], [`devices`],
-//!   [`factors`], [`endings`], [`audit`]: statements, as functions over a connection.
+//!   [`factors`], [`passkeys`], [`endings`], [`audit`]: statements, as functions over a connection.
 
 pub mod accounts;
 pub mod audit;
@@ -14,6 +14,7 @@ pub mod devices;
 pub mod endings;
 pub mod factors;
 pub mod invites;
+pub mod passkeys;
 pub mod people;
 pub mod resets;
 pub mod revocations;

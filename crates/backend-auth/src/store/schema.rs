@@ -139,6 +139,20 @@ const STEPS: &[&str] = &[
         account TEXT PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    CREATE TABLE passkeys (
+        id         TEXT PRIMARY KEY,
+        credential BLOB NOT NULL UNIQUE,
+        account    TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+        name       TEXT NOT NULL,
+        key        BLOB NOT NULL,
+        state      BLOB NOT NULL,
+        transports INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        last_used  INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX passkeys_of_account ON passkeys (account);
+",
 ];
 
 /// In the header of each of our files from schema 2 on (`PRAGMA application_id`).

@@ -4,12 +4,15 @@
 
 mod accounts;
 mod administration;
+mod authenticator;
 mod cross_site;
 mod devices;
 mod host;
 mod identity;
 mod invites;
 mod pages;
+mod passkey_answers;
+mod passkeys;
 mod program;
 mod requests;
 mod resets;

@@ -10,7 +10,7 @@ async fn a_wrong_field_is_named_with_the_reason() {
     let tracker = tracker().await;
     tracker.guest("alice").await;
     let long = "a".repeat(65);
-    let cases: [(&str, Value, &[&str]); 11] = [
+    let cases: [(&str, Value, &[&str]); 12] = [
         (
             "/submit-info",
             json!({ "peer_id": "a", "ip": "10.0.0.1", "port": "x" }),

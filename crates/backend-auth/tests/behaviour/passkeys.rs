@@ -1,0 +1,212 @@
+//! Passkeys: made, kept, shown.
+
+use serde_json::{Value, json};
+
+use crate::authenticator::{Authenticator, ORIGIN};
+use crate::support::{Answer, PASSWORD, Visitor, World};
+
+/// A server that has passkeys.
+pub(crate) async fn world() -> World {
+    World::with(|flags| flags.public_origin = Some(ORIGIN.to_owned())).await
+}
+
+/// What a server asks of an authenticator.
+pub(crate) async fn options(visitor: &Visitor, call: &str) -> Value {
+    let answer = visitor.post(call, json!({})).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.json()["options"].clone()
+}
+
+/// Adds a passkey to an account.
+pub(crate) async fn add(visitor: &Visitor, authenticator: &mut Authenticator) -> Answer {
+    let credential = authenticator.create(&options(visitor, "/auth/passkeys/begin").await);
+    visitor.post("/auth/passkeys", json!({"name": "laptop", "credential": credential})).await
+}
+
+/// Someone with an account and a passkey.
+pub(crate) async fn owner(world: &World, name: &str) -> (Visitor, Authenticator) {
+    let (visitor, mut authenticator) = (world.member(name).await, Authenticator::new());
+    let added = add(&visitor, &mut authenticator).await;
+    assert_eq!(added.status, 200, "{}", added.text);
+    assert_eq!(added.json()["recovery_codes"].as_array().unwrap().len(), 10);
+    (visitor, authenticator)
+}
+
+/// Signs a new visitor in by a passkey alone.
+pub(crate) async fn sign_in(world: &World, authenticator: &mut Authenticator) -> (Visitor, Answer) {
+    let visitor = world.visitor();
+    let credential = authenticator.get(&options(&visitor, "/login/passkey").await);
+    let answer = visitor.post("/login/passkey/finish", json!({"credential": credential})).await;
+    (visitor, answer)
+}
+
+/// Shows a passkey after the password.
+pub(crate) async fn show_second(
+    world: &World,
+    authenticator: &mut Authenticator,
+) -> (Visitor, Answer) {
+    let visitor = world.visitor();
+    let needed = visitor.login("alice", PASSWORD).await;
+    assert_eq!(needed.code(), "second_factor_needed");
+    assert_eq!(needed.json()["factors"], json!(["passkey", "recovery_code"]));
+    let credential = authenticator.get(&options(&visitor, "/login/second/passkey").await);
+    let call = "/login/second/passkey/finish";
+    let answer = visitor.post(call, json!({"credential": credential})).await;
+    (visitor, answer)
+}
+
+/// How the one session was opened that a password alone didn't open.
+fn amr(world: &World) -> String {
+    let db = rusqlite::Connection::open(world.database()).unwrap();
+    db.query_row("SELECT amr FROM sessions WHERE amr <> 'pwd'", [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn a_passkey_signs_in_without_name_and_password() {
+    let world = world().await;
+    assert_eq!(world.visitor().get("/auth/info").await.json()["passkeys"], true);
+    let (_, mut authenticator) = owner(&world, "alice").await;
+    let (visitor, answer) = sign_in(&world, &mut authenticator).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["username"]), (200, &json!("alice")));
+    assert!(visitor.is_signed_in().await);
+    assert_eq!(amr(&world), "hwk user");
+    assert_eq!(visitor.cookie("passkey"), "", "the exchange is over");
+    let log = visitor.get("/auth/admin/audit?event=login&result=success").await.json();
+    assert_eq!(
+        (&log["entries"][0]["who"], &log["entries"][0]["detail"]),
+        (&json!("alice"), &json!("passkey"))
+    );
+    let listed = visitor.get("/auth/factors").await.json()["passkeys"][0].clone();
+    assert!(listed["last_used"].is_string() && listed["name"] == "laptop", "{listed}");
+}
+
+#[tokio::test]
+async fn what_is_asked_of_an_authenticator_is_a_verified_owner_and_a_key_that_needs_no_name() {
+    let world = world().await;
+    let (alice, _) = owner(&world, "alice").await;
+    let asked = options(&alice, "/auth/passkeys/begin").await["publicKey"].clone();
+    assert_eq!(asked["rp"]["id"], "localhost");
+    assert_eq!(asked["authenticatorSelection"]["residentKey"], "required");
+    assert_eq!(asked["authenticatorSelection"]["userVerification"], "required");
+    assert_eq!(asked["excludeCredentials"].as_array().unwrap().len(), 1, "the one that is there");
+    let asked = options(&world.visitor(), "/login/passkey").await;
+    assert_eq!(asked["publicKey"]["userVerification"], "required");
+    assert!(asked["mediation"].is_null(), "when to ask is the page's choice");
+}
+
+#[tokio::test]
+async fn after_the_password_a_passkey_is_the_second_factor() {
+    let world = world().await;
+    let (_, mut authenticator) = owner(&world, "alice").await;
+    let (visitor, answer) = show_second(&world, &mut authenticator).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert!(visitor.is_signed_in().await);
+    assert_eq!(amr(&world), "pwd hwk");
+    let (_, mut others) = owner(&world, "bob").await;
+    let (visitor, answer) = show_second(&world, &mut others).await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (401, "unknown_passkey"));
+    assert!(!visitor.is_signed_in().await);
+    let call = "/login/second/passkey";
+    assert_eq!(world.visitor().post(call, json!({})).await.code(), "sign_in_again");
+}
+
+#[tokio::test]
+async fn a_new_passkey_is_kept_once_and_the_first_ends_other_sessions() {
+    let world = world().await;
+    let alice = world.member("alice").await;
+    let mut authenticator = Authenticator::new();
+    let credential = authenticator.create(&options(&alice, "/auth/passkeys/begin").await);
+    let asked = json!({"name": " ", "credential": credential});
+    assert_eq!(alice.post("/auth/passkeys", asked).await.code(), "invalid_field", "a name, please");
+    let phone = world.visitor();
+    assert_eq!(phone.login("alice", PASSWORD).await.status, 200);
+    let asked = json!({"name": "laptop", "credential": credential});
+    assert_eq!(alice.post("/auth/passkeys", asked.clone()).await.status, 200);
+    assert!(
+        !phone.is_signed_in().await,
+        "the first factor ends what the password alone had opened"
+    );
+    assert_eq!(alice.post("/auth/passkeys", asked).await.code(), "no_exchange");
+    assert_eq!(add(&alice, &mut authenticator).await.code(), "passkey_exists");
+    let bob = world.member("bob").await;
+    assert_eq!(add(&bob, &mut authenticator).await.code(), "passkey_exists", "somebody's already");
+    authenticator.create(&options(&alice, "/auth/passkeys/begin").await);
+    let (phone, _) = sign_in(&world, &mut authenticator).await;
+    let second = add(&alice, &mut Authenticator::new()).await;
+    assert_eq!((second.status.as_u16(), &second.json()["recovery_codes"]), (200, &json!([])));
+    assert!(phone.is_signed_in().await, "a further one ends nothing");
+}
+
+#[tokio::test]
+async fn passkeys_are_renamed_and_removed_and_with_the_last_the_password_is_enough() {
+    let world = world().await;
+    let (alice, mut authenticator) = owner(&world, "alice").await;
+    let bob = world.member("bob").await;
+    let id = alice.get("/auth/factors").await.json()["passkeys"][0]["id"].clone();
+    let rename = json!({"id": id, "name": "desk"});
+    assert_eq!(bob.post("/auth/passkeys/rename", rename.clone()).await.code(), "unknown_passkey");
+    assert_eq!(alice.post("/auth/passkeys/rename", rename).await.status, 200);
+    assert_eq!(alice.get("/auth/factors").await.json()["passkeys"][0]["name"], "desk");
+    assert_eq!(
+        bob.post("/auth/passkeys/remove", json!({"id": id})).await.code(),
+        "unknown_passkey"
+    );
+    let (phone, _) = sign_in(&world, &mut authenticator).await;
+    assert_eq!(alice.post("/auth/passkeys/remove", json!({"id": id})).await.status, 200);
+    assert!(alice.is_signed_in().await && !phone.is_signed_in().await);
+    assert_eq!(sign_in(&world, &mut authenticator).await.1.code(), "unknown_passkey");
+    assert_eq!(world.visitor().login("alice", PASSWORD).await.status, 200);
+    assert_eq!(alice.get("/auth/factors").await.json()["recovery_codes"], 0);
+}
+
+#[tokio::test]
+async fn rule_23_adding_and_removing_passkeys_asks_for_a_sign_in_of_the_last_minutes() {
+    let mut world = world().await;
+    let (alice, mut authenticator) = owner(&world, "alice").await;
+    let id = alice.get("/auth/factors").await.json()["passkeys"][0]["id"].clone();
+    let credential = authenticator.create(&options(&alice, "/auth/passkeys/begin").await);
+    world.age_sign_ins(6 * 60).await;
+    let alice = world.again(&alice);
+    for (call, body) in [
+        ("/auth/passkeys/begin", json!({})),
+        ("/auth/passkeys", json!({"name": "x", "credential": credential})),
+        ("/auth/passkeys/remove", json!({"id": id})),
+    ] {
+        let answer = alice.post(call, body).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (403, "reauth_required"));
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_account_s_passkey_opens_nothing() {
+    let world = world().await;
+    let ada = world.member("ada").await;
+    let (alice, mut authenticator) = owner(&world, "alice").await;
+    let about = json!({"user_id": alice.get("/me").await.json()["user_id"]});
+    assert_eq!(ada.post("/auth/admin/users/disable", about).await.status, 200);
+    assert_eq!(sign_in(&world, &mut authenticator).await.1.code(), "unknown_passkey");
+}
+
+#[tokio::test]
+async fn a_key_that_is_copied_between_devices_is_told_apart() {
+    let world = world().await;
+    let (alice, mut authenticator) = (world.member("alice").await, Authenticator::new());
+    authenticator.copies = true;
+    assert_eq!(add(&alice, &mut authenticator).await.status, 200);
+    assert_eq!(sign_in(&world, &mut authenticator).await.1.status, 200);
+    assert_eq!(amr(&world), "swk user");
+}
+
+#[tokio::test]
+async fn without_a_host_name_there_are_no_passkeys_and_the_reason_is_said() {
+    let world = World::new().await;
+    let alice = world.member("alice").await;
+    for call in ["/auth/passkeys/begin", "/login/passkey"] {
+        let answer = alice.post(call, json!({})).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (409, "passkeys_unavailable"));
+        assert!(answer.text.contains("--public-origin"), "{}", answer.text);
+    }
+    let factors = alice.get("/auth/factors").await.json();
+    assert!(factors["passkeys_unavailable"].as_str().unwrap().contains("--public-origin"));
+    assert_eq!(alice.get("/auth/info").await.json()["passkeys"], false);
+}

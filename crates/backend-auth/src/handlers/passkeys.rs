@@ -41,6 +41,7 @@ pub struct Options {
 #[derive(Deserialize, ToSchema)]
 pub struct AddPasskey {
     /// What its owner calls it, 1-64 characters.
+    #[schema(min_length = 1, max_length = 64)]
     pub name: String,
     /// What `navigator.credentials.create` gave, by its `toJSON()`; of that, `response.attestationObject` and `response.clientDataJSON` are needed.
     #[schema(value_type = Object)]

@@ -12,6 +12,7 @@
  * @property {'open'|'invite'|'closed'} registration
  * @property {boolean} first_run        No account exists yet: the first one administers.
  * @property {number} password_min
+ * @property {boolean} passkeys         Passkeys work here.
  *
  * @typedef {object} Addresses          Answer of `GET /auth/addresses`.
  * @property {string[]} addresses
@@ -56,6 +57,17 @@
  * @typedef {object} Factors            Answer of `GET /auth/factors`.
  * @property {{since: string}} [totp]   An authenticator app.
  * @property {number} recovery_codes    How many are left.
+ * @property {Passkey[]} passkeys       The oldest first.
+ * @property {string} [passkeys_unavailable]  Why none can be added at this server, in English.
+ *
+ * @typedef {object} Passkey
+ * @property {string} id
+ * @property {string} name              What its owner calls it.
+ * @property {string} created_at
+ * @property {string} [last_used]
+ *
+ * @typedef {object} PasskeyOptions     Answer to what begins an exchange with an authenticator.
+ * @property {{publicKey: Record<string, any>}} options
  *
  * @typedef {object} TotpEnrolment      Answer of `POST /auth/totp`: the only time that the secret is told.
  * @property {string} secret            In base 32.
@@ -66,7 +78,7 @@
  * @property {string[]} recovery_codes  Empty when the account has some from before.
  *
  * @typedef {object} SecondFactorNeeded Refusal of `POST /login`: the password is right, and that isn't enough.
- * @property {string[]} factors         `totp`, `recovery_code`
+ * @property {string[]} factors         `totp`, `passkey`, `recovery_code`
  * @property {number} expires_in
  *
  * @typedef {object} User               An account as an administrator sees it.

@@ -22,7 +22,7 @@ export function codesLine({ left }, section) {
   const renew = () => sureDialog(
     { title: t('recovery.renew.title'), text: t('recovery.renew.hint'), verb: t('recovery.renew') },
     () => securePost('/auth/recovery-codes'),
-    ({ recovery_codes: codes }) => section.changed(codes),
+    ({ recovery_codes: codes }) => section.changed(codes, 'recovery'),
   );
   return item({
     mark: icon('key'),

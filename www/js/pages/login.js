@@ -3,8 +3,10 @@
  */
 
 import { ApiError, get, post } from '../net/api.js';
+import { act } from '../ui/act.js';
 import { byId } from '../ui/dom.js';
 import { errorText } from '../ui/i18n.js';
+import { hindrance, showPasskey } from '../ui/passkey.js';
 import { addressOf, complain, forgive, fromAddress, onSubmit, prepare } from './door.js';
 
 prepare('signin.title');
@@ -12,12 +14,16 @@ const next = fromAddress();
 byId('register-link', HTMLAnchorElement).search = location.search;
 const username = byId('username', HTMLInputElement);
 const password = byId('password', HTMLInputElement);
+const remember = byId('remember', HTMLInputElement);
+
+let prompt = new AbortController();
 
 onSubmit(async () => {
+  prompt.abort();
   forgive();
   try {
     await post('/login', {
-      username: username.value.trim(), password: password.value, remember: byId('remember', HTMLInputElement).checked, next,
+      username: username.value.trim(), password: password.value, remember: remember.checked, next,
     });
     location.assign(next);
   } catch (problem) {
@@ -30,9 +36,21 @@ onSubmit(async () => {
   }
 });
 
+const passkey = byId('passkey', HTMLButtonElement);
+passkey.addEventListener('click', () => {
+  forgive();
+  void act(passkey, byId('error'), async () => {
+    prompt = new AbortController();
+    const credential = await showPasskey(await post('/login/passkey'), prompt.signal);
+    await post('/login/passkey/finish', { credential, remember: remember.checked });
+    location.assign(next);
+  });
+});
+
 // The very first visitor has nothing to sign in with; nobody needs an offer that is closed.
 get('/auth/info').then((answer) => {
   const info = /** @type {import('../types.js').Info} */ (answer);
   if (info.first_run) location.replace(`/register${location.search}`);
+  passkey.hidden = !info.passkeys || hindrance() !== null;
   byId('other').hidden = info.registration === 'closed';
 }, () => undefined);

@@ -11,7 +11,7 @@ import { watchStrength } from '../ui/password.js';
 import { complain, forgive, fromAddress, onSubmit, prepare } from './door.js';
 
 /** @type {import('../types.js').Info} */
-let info = { registration: 'open', first_run: false, password_min: 12 };
+let info = { registration: 'open', first_run: false, passkeys: false, password_min: 12 };
 const username = byId('username', HTMLInputElement);
 const password = byId('password', HTMLInputElement);
 const invite = byId('invite', HTMLInputElement);

@@ -101,10 +101,14 @@ class Program:
 class World:
     """Proxy, backend-auth and tracker, as a newcomer runs them."""
 
-    def __init__(self, auth_flags=(), tracker_flags=(), host="localhost", listen="127.0.0.1"):
+    def __init__(self, auth_flags=(), tracker_flags=(), host="localhost", listen="127.0.0.1", named=False):
+        """`named=True`: backend-auth is told the address at which people open the chat."""
         self._home = tempfile.TemporaryDirectory(prefix="hybrid-chat-browser-")
         home = Path(self._home.name)
         auth, tracker, proxy = Port(), Port(), Port()
+        self.url = f"http://{host}:{proxy.number}"
+        if named:
+            auth_flags = [*auth_flags, "--public-origin", self.url]
         self.auth = Program(
             "backend-auth",
             ["--server-port", auth.number, "--data-dir", home / "auth", "--www", REPOSITORY / "www", *auth_flags],
@@ -121,7 +125,6 @@ class World:
             {"PROXY_LISTEN": f"{listen}:{proxy.number}", "BACKEND_AUTH": auth.address, "CHAT_TRACKER": tracker.address},
         )
         self.programs = [self.auth, self.tracker, self.proxy]
-        self.url = f"http://{host}:{proxy.number}"
         for program in self.programs:
             program.start()
         self._await_ready()

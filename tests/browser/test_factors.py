@@ -235,20 +235,23 @@ def test_after_too_many_codes_the_way_leads_to_the_password_and_on(chromium, wor
 def test_the_page_for_the_code_offers_what_the_account_can_show(visit):
     visit("ana", enter=False)
     page = visit().page
-    other = page.locator("#other-way")
+    others = page.locator("#other-ways")
     for factors, label, instead in (
-        ("totp", "Code of your app", None),
-        ("recovery_code", "Recovery code", None),
-        ("recovery_code+totp", "Recovery code", "Use the app’s code instead"),
-        ("totp+of+another+day", "Code of your app", None),
-        ("", "Code of your app", "Use a recovery code instead"),
+        ("totp", "Code of your app", []),
+        ("recovery_code", "Recovery code", []),
+        ("recovery_code+totp", "Recovery code", ["Use the app’s code instead"]),
+        ("totp+of+another+day", "Code of your app", []),
+        ("passkey+recovery_code", None, ["Use a recovery code instead"]),
+        ("totp+passkey+recovery_code", "Code of your app", ["Use a passkey instead", "Use a recovery code instead"]),
+        ("", "Code of your app", ["Use a recovery code instead", "Use a passkey instead"]),
     ):
         page.goto(f"/login/code?factors={factors}")
-        expect(page.get_by_label(label, exact=True)).to_be_focused()
-        if instead:
-            expect(other).to_have_text(instead)
+        if label:
+            expect(page.get_by_label(label, exact=True)).to_be_focused()
         else:
-            expect(other).to_be_hidden()
+            expect(page.get_by_role("button", name="Show your passkey")).to_be_focused()
+            expect(page.get_by_role("textbox")).to_have_count(0)
+        expect(others.get_by_role("button")).to_have_text(instead)
 
 
 def test_without_a_script_the_forms_lead_the_same_way(visit):
@@ -393,7 +396,7 @@ def test_an_app_is_added_with_the_keyboard_alone(visit):
     ana = visit("ana", enter=False)
     page = ana.page
     page.goto("/account")
-    expect(page.locator("#factors-list > li")).to_have_count(1)
+    expect(page.locator("#factors-list > li")).to_have_count(2)
     focused = page.locator(":focus")
 
     def tab_to(role, name):
@@ -433,7 +436,7 @@ def test_the_pages_have_names_and_contrast_and_nothing_overflows(visit, look, sc
     dialog, _ = shown_codes(page)
     looks_well()
     dialog.get_by_role("button", name="I have them").click()
-    expect(page.locator("#factors-list > li")).to_have_count(2)
+    expect(page.locator("#factors-list > li")).to_have_count(3)
     looks_well()
     page.get_by_role("button", name="Remove the authenticator app").click()
     looks_well()

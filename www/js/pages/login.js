@@ -16,6 +16,7 @@ const username = byId('username', HTMLInputElement);
 const password = byId('password', HTMLInputElement);
 const remember = byId('remember', HTMLInputElement);
 
+// What the browser asks for. Once the password is sent, it is wanted no more.
 let prompt = new AbortController();
 
 onSubmit(async () => {

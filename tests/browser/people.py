@@ -194,6 +194,15 @@ class Person:
         self.page.locator("#welcome button").first.click()
         expect(self.page.locator("#welcome")).to_be_hidden()
 
+    def tab_to(self, role: str, name: str) -> None:
+        """Presses Tab until this has the focus."""
+        focused = self.page.locator(":focus")
+        for _ in range(40):
+            self.page.keyboard.press("Tab")
+            if self.page.get_by_role(role, name=name).and_(focused).count():
+                return
+        raise AssertionError(f"Tab does not lead to {name}")
+
     def at_end(self) -> bool:
         return self.scroller.evaluate("(node) => node.scrollHeight - node.scrollTop - node.clientHeight < 60")
 

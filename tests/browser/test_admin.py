@@ -99,27 +99,18 @@ def test_a_bot_gets_its_token_with_the_keyboard_alone(visit, world):
     page = ana.page
     page.goto("/admin")
     expect(page.locator("#users-list > li")).to_have_count(1)
-    focused = page.locator(":focus")
-
-    def tab_to(role, name):
-        for _ in range(40):
-            page.keyboard.press("Tab")
-            if page.get_by_role(role, name=name).and_(focused).count():
-                return
-        raise AssertionError(f"Tab does not lead to {name}")
-
-    tab_to("link", "Bots")
+    ana.tab_to("link", "Bots")
     page.keyboard.press("Enter")
-    tab_to("textbox", "Name of the bot")
+    ana.tab_to("textbox", "Name of the bot")
     page.keyboard.type("weather")
     page.keyboard.press("Enter")
     # On to what a bot needs.
     dialog = page.get_by_role("dialog", name="weather")
     expect(dialog.get_by_label("What it is for")).to_be_focused()
     page.keyboard.type("forecast")
-    tab_to("checkbox", "Write and change")
+    ana.tab_to("checkbox", "Write and change")
     page.keyboard.press("Space")
-    tab_to("radio", "90 days")
+    ana.tab_to("radio", "90 days")
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
     secret = page.get_by_role("dialog", name="Token “forecast”")
@@ -130,7 +121,7 @@ def test_a_bot_gets_its_token_with_the_keyboard_alone(visit, world):
     headers = {"Authorization": f"Bearer {token}"}
     whoami = lambda: visit().context.request.get("/me", headers=headers)  # noqa: E731
     assert whoami().json()["username"] == "weather"
-    tab_to("button", "Take back forecast")
+    ana.tab_to("button", "Take back forecast")
     page.keyboard.press("Enter")
     expect(dialog.locator("li.item")).to_have_count(0)
     assert whoami().status == 401

@@ -397,26 +397,17 @@ def test_an_app_is_added_with_the_keyboard_alone(visit):
     page = ana.page
     page.goto("/account")
     expect(page.locator("#factors-list > li")).to_have_count(2)
-    focused = page.locator(":focus")
-
-    def tab_to(role, name):
-        for _ in range(40):
-            page.keyboard.press("Tab")
-            if page.get_by_role(role, name=name).and_(focused).count():
-                return
-        raise AssertionError(f"Tab does not lead to {name}")
-
-    tab_to("button", "Add an authenticator app")
+    ana.tab_to("button", "Add an authenticator app")
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="Add an authenticator app")
     expect(dialog.get_by_role("button", name="Copy the key")).to_be_focused()
-    tab_to("textbox", "Code that the app shows")
+    ana.tab_to("textbox", "Code that the app shows")
     page.keyboard.type(App(dialog.locator("#totp-secret").inner_text()).code())
     page.keyboard.press("Enter")
     shown_codes(page)
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="Remove the authenticator app")).to_be_focused()
-    tab_to("button", "Make new codes")
+    ana.tab_to("button", "Make new codes")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -5,7 +5,7 @@
 import { securePost } from '../dialogs/reauth.js';
 import { sureDialog } from '../dialogs/sure.js';
 import { act, errorLine } from '../ui/act.js';
-import { el } from '../ui/dom.js';
+import { el, svgAddress } from '../ui/dom.js';
 import { t, when } from '../ui/i18n.js';
 import { icon } from '../ui/icons.js';
 import { item, tag } from '../ui/listing.js';
@@ -67,8 +67,7 @@ function addDialog({ secret, uri, qr_svg: svg }, section) {
   };
   const dialog = openDialog(t('totp.add.title'), () => [el('form', { class: 'stack', on: { submit } },
     el('p', {}, t('totp.scan')),
-    // As a picture of its own, so that it never becomes part of the page.
-    el('img', { class: 'qr', attrs: { src: `data:image/svg+xml,${encodeURIComponent(svg)}`, alt: t('totp.qr'), width: 200, height: 200 } }),
+    el('img', { class: 'qr', attrs: { src: svgAddress(svg), alt: t('totp.qr'), width: 200, height: 200 } }),
     el('p', {}, t('totp.type')),
     el('p', { class: 'typed-key' }, el('code', { attrs: { id: 'totp-secret' } }, (secret.match(/.{1,4}/g) ?? []).join(' '))),
     el('div', { class: 'row wrap' },

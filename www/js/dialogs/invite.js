@@ -5,7 +5,7 @@
 
 import { isLoopback, outsideOrigin } from '../core/address.js';
 import { get, post } from '../net/api.js';
-import { el, fill } from '../ui/dom.js';
+import { el, fill, svgAddress } from '../ui/dom.js';
 import { icon } from '../ui/icons.js';
 import { errorText, t, when } from '../ui/i18n.js';
 import { copyText, openDialog, toast } from '../ui/overlay.js';
@@ -23,7 +23,7 @@ export function inviteDialog(chat) {
 async function picture(text) {
   try {
     const { svg } = /** @type {{svg: string}} */ (await post('/auth/qr', { text }));
-    return `data:image/svg+xml,${encodeURIComponent(svg)}`;
+    return svgAddress(svg);
   } catch {
     return null;
   }

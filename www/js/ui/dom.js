@@ -102,3 +102,11 @@ export function reconcile(parent, rows, make) {
   }
   for (const gone of old.values()) gone.remove();
 }
+
+/**
+ * The address of an SVG for an `img`: a picture of its own, so that it never becomes part of the page.
+ * @param {string} svg
+ */
+export function svgAddress(svg) {
+  return `data:image/svg+xml,${encodeURIComponent(svg)}`;
+}

@@ -23,12 +23,12 @@ use webauthn_rp::response::auth::error::AuthCeremonyErr;
 use webauthn_rp::response::register::DynamicState;
 use webauthn_rp::response::register::error::RegCeremonyErr;
 use webauthn_rp::{
-    DiscoverableAuthentication16, DiscoverableAuthenticationServerState,
+    AuthenticatedCredential, DiscoverableAuthentication16, DiscoverableAuthenticationServerState,
     DiscoverableCredentialRequestOptions, NonDiscoverableAuthentication16,
     PublicKeyCredentialCreationOptions, Registration, RegistrationServerState,
 };
 
-use super::kept::{self, Damaged, Kept, STATE};
+use super::kept::{self, Damaged, Kept, PublicKey, STATE};
 use super::{Exchange, USER};
 use crate::origin::Origin;
 
@@ -200,14 +200,9 @@ impl Host {
         &self,
         asked: DiscoverableAuthenticationServerState,
         answer: &DiscoverableAuthentication16,
-        (account, kept): (&str, &Kept),
+        owned: (&str, &Kept),
     ) -> Result<Used, CheckError> {
-        let user = handle(account)?;
-        let mut passkey = kept.checked_by(&user)?;
-        asked
-            .verify(&self.name, answer, &mut passkey, &self.rules())
-            .map_err(CheckError::Refused)?;
-        Ok(passkey.dynamic_state().into())
+        check(owned, |passkey| asked.verify(&self.name, answer, passkey, &self.rules()))
     }
 
     /// Checks the answer to [`Host::ask_for_one_of`], with what is kept of the passkey and the id of the account that has it.
@@ -218,14 +213,9 @@ impl Host {
         &self,
         asked: NonDiscoverableAuthenticationServerState,
         answer: &NonDiscoverableAuthentication16,
-        (account, kept): (&str, &Kept),
+        owned: (&str, &Kept),
     ) -> Result<Used, CheckError> {
-        let user = handle(account)?;
-        let mut passkey = kept.checked_by(&user)?;
-        asked
-            .verify(&self.name, answer, &mut passkey, &self.rules())
-            .map_err(CheckError::Refused)?;
-        Ok(passkey.dynamic_state().into())
+        check(owned, |passkey| asked.verify(&self.name, answer, passkey, &self.rules()))
     }
 
     /// Our origin alone, in no frame of another; a counter goes up; a key that may not be copied stays so.
@@ -243,6 +233,19 @@ impl From<DynamicState> for Used {
         let synchronised = !matches!(state.backup, Backup::NotEligible);
         Self { state: kept::encode(state), synchronised }
     }
+}
+
+/// Has a passkey checked, by what is kept of it and the id of the account that has it.
+fn check(
+    (account, kept): (&str, &Kept),
+    verify: impl FnOnce(
+        &mut AuthenticatedCredential<'_, '_, USER, PublicKey>,
+    ) -> Result<bool, AuthCeremonyErr>,
+) -> Result<Used, CheckError> {
+    let user = handle(account)?;
+    let mut passkey = kept.checked_by(&user)?;
+    verify(&mut passkey).map_err(CheckError::Refused)?;
+    Ok(passkey.dynamic_state().into())
 }
 
 fn handle(account: &str) -> Result<UserHandle16, uuid::Error> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { applyChannels, applyEvent, createModel, liveDevices, setMembers, spelling, takePost, tidyPosts, totalUnread, unreadOf } from '../../www/js/core/model.js';
+import { applyChannels, applyEvent, createModel, liveDevices, setMembers, setPresences, spelling, takePost, tidyPosts, totalUnread, unreadOf } from '../../www/js/core/model.js';
 import { mergePage } from '../../www/js/core/log.js';
 import { channelRows } from '../../www/js/core/timeline.js';
 
@@ -72,7 +72,7 @@ test('leaving a public channel keeps it in the list, leaving a private one remov
 
 test('members come and go by events, in any spelling', () => {
   const one = model(info('general'));
-  setMembers(one, 'general', [{ peer_id: 'Bob', active: true, online: true, last_seen: null }]);
+  setMembers(one, 'general', [{ peer_id: 'Bob', active: true, online: true, last_seen: null }], 0);
   applyEvent(one, { type: 'membership', channel: 'general', peer_id: 'bob', joined: false, members_count: 0 });
   assert.equal(one.channels.get('general').members.size, 0);
   const news = applyEvent(one, { type: 'membership', channel: 'general', peer_id: 'Carol', joined: true, members_count: 1 });
@@ -94,13 +94,25 @@ test('presence tells which devices are there, and how a name is written', () => 
   assert.deepEqual([liveDevices(one, 'nobody'), spelling(one, 'nobody')], [[], 'nobody']);
 });
 
+test('an answer that was written before the news came does not undo the news', () => {
+  const one = model(info('general'));
+  const bob = (devices) => ({ peer_id: 'Bob', active: true, online: devices.length > 0, last_seen: null, devices });
+  const asked = one.comings;
+  applyEvent(one, { type: 'presence', ...bob(['d1']) });
+  setPresences(one, [bob([])], asked);
+  setMembers(one, 'general', [bob([])], asked);
+  assert.deepEqual(liveDevices(one, 'bob'), ['d1']);
+  setPresences(one, [bob(['d2'])], one.comings);
+  assert.deepEqual(liveDevices(one, 'bob'), ['d2']);
+});
+
 test('a post of a member stands at the end until the log has it, and not for ever', () => {
   const one = model(info('general', { head_seq: 1 }));
   const state = one.channels.get('general');
   mergePage(state.log, [{ seq: 1, id: 'a', from: 'bob', message: 'first', timestamp: '2025-11-05T10:30:00.000Z' }], 1);
   const post = (id, from = 'Bob') => ({ id, from, message: id, timestamp: '2025-11-05T10:30:01.000Z' });
   takePost(one, 'general', post('early'), 0);
-  setMembers(one, 'general', [{ peer_id: 'bob', active: true, online: true, last_seen: null }]);
+  setMembers(one, 'general', [{ peer_id: 'bob', active: true, online: true, last_seen: null }], 0);
   takePost(one, 'general', post('stranger', 'mallory'), 0);
   takePost(one, 'general', post('b'), 0);
   takePost(one, 'general', post('b'), 0);

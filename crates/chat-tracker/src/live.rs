@@ -138,7 +138,7 @@ fn tell_presence(tracker: &Tracker, now: Instant) {
             return;
         }
         told += cost;
-        tracker.presence.told(&peer, &presence);
+        tracker.presence.told(&peer, &presence, now);
         tracker.hub.publish(Audience::Channels(shared), &Event::Presence(presence));
     }
 }

@@ -105,9 +105,13 @@ impl Directory {
         state.watch(peer, now);
     }
 
-    /// A peer's devices that are live.
-    pub fn devices(&self, peer: &PeerKey) -> Vec<DeviceId> {
-        self.state().peers.get(peer).map(|seen| seen.live().collect()).unwrap_or_default()
+    /// A peer's devices that are live, for one who asks, as in [`Self::presences`].
+    pub fn devices(&self, peer: &PeerKey, asker: Option<&PeerKey>, now: Instant) -> Vec<DeviceId> {
+        let mut state = self.state();
+        if asker != Some(peer) {
+            state.owe(peer, now);
+        }
+        state.peers.get(peer).map(|seen| seen.live().collect()).unwrap_or_default()
     }
 
     /// How many devices are live.
@@ -133,19 +137,28 @@ impl Directory {
         active.map(|(peer, seen)| (peer.clone(), state.wall(seen.last_seen(now)))).collect()
     }
 
-    /// A peer as others see it.
+    /// A peer as it is at this moment.
     pub fn presence(&self, peer: &PeerKey, now: Instant) -> Presence {
         self.state().presence(peer, now)
     }
 
-    /// Several peers as others see them, in the order given.
+    /// Several peers as they are at this moment, in the order given, for one who asks. What nobody was told of
+    /// them yet will be told, although it may be over by then: or the asker would go on believing it. Of itself
+    /// the asker needs no news.
     pub fn presences<'a>(
         &self,
         peers: impl IntoIterator<Item = &'a PeerKey>,
+        asker: Option<&PeerKey>,
         now: Instant,
     ) -> Vec<Presence> {
-        let state = self.state();
-        peers.into_iter().map(|peer| state.presence(peer, now)).collect()
+        let mut state = self.state();
+        let shown = peers.into_iter().map(|peer| {
+            if asker != Some(peer) {
+                state.owe(peer, now);
+            }
+            state.presence(peer, now)
+        });
+        shown.collect()
     }
 
     /// Of whom others should be told now. Each stays due until [`Self::told`].
@@ -156,7 +169,7 @@ impl Directory {
         watched.retain(|peer| {
             let Some(seen) = peers.get_mut(peer) else { return false };
             let settled = seen.settled(now, patience.settle);
-            if settled == seen.told {
+            if settled == seen.told && !seen.owes_news(now, patience.settle) {
                 // A stream's end wakes the watch again; only time passing does not.
                 return seen.may_change(now);
             }
@@ -170,10 +183,12 @@ impl Directory {
         shown.collect()
     }
 
-    /// Others were told this.
-    pub fn told(&self, peer: &PeerKey, presence: &Presence) {
+    /// Others are told this.
+    pub fn told(&self, peer: &PeerKey, presence: &Presence, now: Instant) {
         if let Some(seen) = self.state().peers.get_mut(peer) {
             seen.told = Status::of(presence);
+            // Unless it was shown otherwise since it was due.
+            seen.shown &= seen.differs(now);
         }
     }
 
@@ -191,6 +206,15 @@ impl State {
     fn watch(&mut self, peer: &PeerKey, now: Instant) {
         let differs = self.peers.get(peer).is_some_and(|seen| seen.differs(now));
         if differs && !self.watched.contains(peer) {
+            self.watched.insert(peer.clone());
+        }
+    }
+
+    /// Somebody is shown a peer as it is. Where others know something else, this is remembered.
+    fn owe(&mut self, peer: &PeerKey, now: Instant) {
+        let Some(seen) = self.peers.get_mut(peer) else { return };
+        if !seen.shown && seen.differs(now) {
+            seen.shown = true;
             self.watched.insert(peer.clone());
         }
     }

@@ -6,7 +6,7 @@
  */
 
 import { atStart, firstSeq, lastSeq, mergePage, missing, trim } from '../core/log.js';
-import { applyChannels, channelState, setMembers, setPresence, unreadOf } from '../core/model.js';
+import { applyChannels, channelState, setMembers, setPresences, unreadOf } from '../core/model.js';
 import { undelivered } from '../core/directs.js';
 import { verdictOf } from '../core/outbox.js';
 import { get, post } from '../net/api.js';
@@ -65,8 +65,9 @@ export class Sync {
 
   peers() {
     return this.#once('peers', async () => {
+      const asked = this.#chat.model.comings;
       const answer = /** @type {import('../types.js').Peers} */ (await get('/chat/peers'));
-      for (const presence of answer.peers) setPresence(this.#chat.model, presence);
+      setPresences(this.#chat.model, answer.peers, asked);
       this.#chat.p2p.present();
     });
   }
@@ -74,8 +75,9 @@ export class Sync {
   /** @param {string} channel */
   members(channel) {
     return this.#once(`members ${channel}`, async () => {
+      const asked = this.#chat.model.comings;
       const answer = /** @type {import('../types.js').Members} */ (await get('/chat/members', { channel }));
-      setMembers(this.#chat.model, channel, answer.members);
+      setMembers(this.#chat.model, channel, answer.members, asked);
     });
   }
 

@@ -32,6 +32,8 @@
  * @property {Map<string, ChannelState>} channels
  * @property {Map<string, DirectTalk>} talks    By folded peer id.
  * @property {Map<string, Presence>} peers      By folded id.
+ * @property {number} comings                   How many events have told of somebody's presence.
+ * @property {Map<string, number>} cameAs       By folded id, which of them was the last about that peer.
  * @property {Map<string, TalkFiles>} files     By folded peer id, what its talk has of files.
  * @property {boolean} ready                    Whether the first snapshot has come.
  *
@@ -51,7 +53,9 @@ import { unseen } from './directs.js';
  * @returns {Model}
  */
 export function createModel(me, roles = []) {
-  return { me, roles, channels: new Map(), talks: new Map(), peers: new Map(), files: new Map(), ready: false };
+  return {
+    me, roles, channels: new Map(), talks: new Map(), peers: new Map(), comings: 0, cameAs: new Map(), files: new Map(), ready: false,
+  };
 }
 
 /**
@@ -156,6 +160,8 @@ export function applyEvent(model, event) {
     case 'delivered':
       return [{ do: 'delivered', id: event.id, to: event.to }];
     case 'presence':
+      model.comings += 1;
+      model.cameAs.set(fold(event.peer_id), model.comings);
       setPresence(model, event);
       return [];
     case 'membership':
@@ -221,6 +227,18 @@ export function setPresence(model, presence) {
 }
 
 /**
+ * What an answer says of peers. It may have been written before events that came while it was under way: those know better.
+ * @param {Model} model
+ * @param {Presence[]} presences
+ * @param {number} asked   `model.comings` when the question was asked
+ */
+export function setPresences(model, presences, asked) {
+  for (const presence of presences) {
+    if ((model.cameAs.get(fold(presence.peer_id)) ?? 0) <= asked) setPresence(model, presence);
+  }
+}
+
+/**
  * A peer's devices that are live now.
  * @param {Model} model
  * @param {string} peer
@@ -279,10 +297,11 @@ export function tidyPosts(model, now) {
  * @param {Model} model
  * @param {string} channel
  * @param {Presence[]} members
+ * @param {number} asked   as in `setPresences`
  */
-export function setMembers(model, channel, members) {
+export function setMembers(model, channel, members, asked) {
   const state = channelState(model, channel);
   state.members = new Set(members.map((member) => fold(member.peer_id)));
   state.membersCount = members.length;
-  for (const member of members) setPresence(model, member);
+  setPresences(model, members, asked);
 }

@@ -80,8 +80,8 @@ pub(crate) async fn members(
 /// All known peers, with their presence.
 #[utoipa::path(get, path = "/chat/peers", tag = "chat",
     responses((status = 200, body = Success<Peers>), Errors))]
-pub(crate) async fn peers(State(tracker): State<Tracker>, _: Caller) -> Answer<Peers> {
-    Answer(calls::peers(&tracker))
+pub(crate) async fn peers(State(tracker): State<Tracker>, caller: Caller) -> Answer<Peers> {
+    Answer(calls::peers(&tracker, &caller))
 }
 
 /// A page of a channel's history, oldest first.

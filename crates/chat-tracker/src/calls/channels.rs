@@ -148,10 +148,13 @@ pub fn members(
 ) -> Result<Members, Problem> {
     let reader = caller.acting_as_or_guest(tracker, request.peer_id.as_ref())?;
     let channel = tracker.channels.get(&request.channel).ok_or_else(no_such_channel)?;
-    if channel.private && !reader.is_some_and(|reader| channel.members.contains(&reader.peer)) {
+    if channel.private
+        && !reader.as_ref().is_some_and(|reader| channel.members.contains(&reader.peer))
+    {
         return Err(not_a_member());
     }
-    let members = tracker.presence.presences(channel.members.iter(), Instant::now());
+    let asker = reader.as_ref().map(|reader| &reader.peer);
+    let members = tracker.presence.presences(channel.members.iter(), asker, Instant::now());
     Ok(Members { channel: request.channel, count: members.len(), members })
 }
 

@@ -1,5 +1,7 @@
 //! Devices: registering, listing and removing them.
 
+use std::time::Instant;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signature, VerifyingKey};
@@ -41,7 +43,8 @@ pub async fn register_device(
         presence: tracker.presence.clone(),
     };
     let registered = tracker.store.write(register).await.map_err(problem)?;
-    Ok(shown(registered.device, &tracker.presence.devices(&peer)))
+    let live = tracker.presence.devices(&peer, Some(&peer), Instant::now());
+    Ok(shown(registered.device, &live))
 }
 
 /// `GET /chat/devices`
@@ -53,16 +56,20 @@ pub async fn devices(
     caller: &Caller,
     request: ListDevices,
 ) -> Result<Devices, Problem> {
-    let of = match &request.of {
+    let (asker, of) = match &request.of {
         Some(of) => {
-            caller.acting_as_or_guest(tracker, request.peer_id.as_ref())?;
-            tracker.peers.get(of).ok_or_else(|| not_registered(of))?
+            let asker = caller.acting_as_or_guest(tracker, request.peer_id.as_ref())?;
+            (asker, tracker.peers.get(of).ok_or_else(|| not_registered(of))?)
         }
-        None => caller.acting_as(tracker, request.peer_id.as_ref())?,
+        None => {
+            let own = caller.acting_as(tracker, request.peer_id.as_ref())?;
+            (Some(own.clone()), own)
+        }
     };
     let peer = of.id;
     let found = tracker.store.read(move |db| devices_of(db, peer)).await.map_err(problem)?;
-    let live = tracker.presence.devices(&of.peer);
+    let asker = asker.as_ref().map(|asker| &asker.peer);
+    let live = tracker.presence.devices(&of.peer, asker, Instant::now());
     let devices: Vec<Device> = found.into_iter().map(|device| shown(device, &live)).collect();
     Ok(Devices { peer_id: of.peer.id().clone(), count: devices.len(), devices })
 }

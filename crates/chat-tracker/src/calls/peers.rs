@@ -11,6 +11,7 @@ use super::check_room;
 use crate::answer::problem;
 use crate::caller::{Caller, not_registered};
 use crate::clock::rfc3339;
+use crate::peers::PeerKey;
 use crate::store::Register;
 use crate::tracker::Tracker;
 
@@ -90,8 +91,9 @@ pub fn me(tracker: &Tracker, caller: &Caller) -> Me {
 }
 
 /// `GET /chat/peers`
-pub fn peers(tracker: &Tracker) -> Peers {
+pub fn peers(tracker: &Tracker, caller: &Caller) -> Peers {
     let all = tracker.peers.all();
-    let peers = tracker.presence.presences(&all, Instant::now());
+    let asker = caller.account().map(|own| PeerKey::of(own.name.clone()));
+    let peers = tracker.presence.presences(&all, asker.as_ref(), Instant::now());
     Peers { count: peers.len(), peers }
 }

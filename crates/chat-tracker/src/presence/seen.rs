@@ -16,6 +16,8 @@ pub(super) struct Seen {
     /// Active until then without a stream.
     pub(super) until: Instant,
     pub(super) told: Status,
+    /// An answer showed it otherwise than `told`: whoever asked has to hear how it went on.
+    pub(super) shown: bool,
 }
 
 /// A device and its streams. One of which others know stays for a while without streams.
@@ -52,6 +54,7 @@ impl Seen {
             closed: now,
             until: now,
             told: Status::default(),
+            shown: false,
         }
     }
 
@@ -93,6 +96,13 @@ impl Seen {
         Status { active: online || self.is_active(now), online, devices }
     }
 
+    /// Whether what was shown is to be told as it is now, even though it is what was told before: not while it
+    /// may be a reload.
+    pub(super) fn owes_news(&self, now: Instant, settle: Duration) -> bool {
+        let settled = self.streams > 0 || now >= self.closed + settle;
+        self.shown && settled && self.devices.iter().all(|live| live.streams > 0)
+    }
+
     /// Whether others know something else than what is so at this moment.
     pub(super) fn differs(&self, now: Instant) -> bool {
         let Status { active, online, devices } = &self.told;
@@ -102,7 +112,7 @@ impl Seen {
 
     /// Whether others will have to be told something when time passes and nothing else happens.
     pub(super) fn may_change(&self, now: Instant) -> bool {
-        self.differs(now) || (self.is_active(now) && self.streams == 0)
+        self.shown || self.differs(now) || (self.is_active(now) && self.streams == 0)
     }
 
     pub(super) fn is_active(&self, now: Instant) -> bool {

@@ -17,7 +17,7 @@ fn tell(directory: &Directory, now: Instant) -> Vec<(String, bool, bool)> {
         .due(now)
         .into_iter()
         .map(|(peer, presence)| {
-            directory.told(&peer, &presence);
+            directory.told(&peer, &presence, now);
             (presence.peer_id.to_string(), presence.active, presence.online)
         })
         .collect();
@@ -105,7 +105,7 @@ fn last_seen_is_now_for_an_online_peer_and_the_last_call_for_another() {
 fn told_devices(directory: &Directory, now: Instant) -> Option<Vec<u8>> {
     let due = directory.due(now);
     let (peer, presence) = due.first()?;
-    directory.told(peer, presence);
+    directory.told(peer, presence, now);
     Some(presence.devices.iter().map(|device| device.bytes()[0]).collect())
 }
 
@@ -155,9 +155,9 @@ fn a_device_is_live_until_its_last_stream_ends() {
     directory.stream_opened(&alice, device(1), start);
     directory.stream_opened(&alice, device(1), start);
     directory.stream_closed(&alice, device(1), start);
-    assert_eq!(directory.devices(&alice), [device(1).unwrap()]);
+    assert_eq!(directory.devices(&alice, None, start), [device(1).unwrap()]);
     directory.stream_closed(&alice, device(1), start);
-    assert!(directory.devices(&alice).is_empty() && directory.devices(&peer("bob")).is_empty());
+    assert!(directory.devices(&alice, None, start).is_empty());
     assert_eq!(directory.live_devices(), 0);
 }
 
@@ -171,4 +171,64 @@ fn a_peer_that_goes_takes_its_devices_along_in_one_event() {
     assert_eq!(told_devices(&directory, start + secs(14)), None);
     let due = directory.due(start + secs(15));
     assert!(!due[0].1.online && due[0].1.active && due[0].1.devices.is_empty());
+}
+
+/// What an answer shows of a peer: whether it is online, and its devices.
+fn ask(directory: &Directory, peer: &PeerKey, now: Instant) -> (bool, Vec<u8>) {
+    let shown = &directory.presences([peer], None, now)[0];
+    (shown.online, shown.devices.iter().map(|device| device.bytes()[0]).collect())
+}
+
+#[test]
+fn who_saw_a_device_that_nobody_was_told_of_is_told_that_it_went() {
+    let (directory, start) = directory();
+    let alice = peer("alice");
+    directory.stream_opened(&alice, None, start);
+    tell(&directory, start);
+    directory.stream_opened(&alice, device(1), start + secs(1));
+    assert_eq!(ask(&directory, &alice, start + secs(1)), (true, vec![1]));
+    directory.stream_closed(&alice, device(1), start + secs(1));
+    assert_eq!(told_devices(&directory, start + secs(2)), Some(vec![]));
+    assert_eq!(told_devices(&directory, start + secs(3)), None);
+}
+
+#[test]
+fn who_saw_a_peer_in_the_midst_of_a_reload_is_told_that_it_is_back() {
+    let (directory, start) = directory();
+    let alice = peer("alice");
+    directory.stream_opened(&alice, device(1), start);
+    tell(&directory, start);
+    directory.stream_closed(&alice, device(1), start + secs(10));
+    assert_eq!(ask(&directory, &alice, start + secs(10)), (false, vec![]));
+    assert_eq!(told_devices(&directory, start + secs(11)), None, "it may be a reload");
+    directory.stream_opened(&alice, device(1), start + secs(12));
+    assert_eq!(told_devices(&directory, start + secs(12)), Some(vec![1]));
+    assert_eq!(told_devices(&directory, start + secs(13)), None);
+}
+
+#[test]
+fn what_is_shown_between_being_due_and_being_told_is_told_too() {
+    let (directory, start) = directory();
+    let alice = peer("alice");
+    directory.stream_opened(&alice, None, start);
+    let due = directory.due(start);
+    directory.stream_opened(&alice, device(1), start);
+    assert_eq!(ask(&directory, &alice, start), (true, vec![1]));
+    directory.told(&due[0].0, &due[0].1, start);
+    directory.stream_closed(&alice, device(1), start);
+    assert_eq!(told_devices(&directory, start + secs(1)), Some(vec![]));
+}
+
+#[test]
+fn asking_for_what_others_know_tells_nobody_anything() {
+    let (directory, start) = directory();
+    let alice = peer("alice");
+    directory.stream_opened(&alice, device(1), start);
+    tell(&directory, start);
+    assert_eq!(ask(&directory, &alice, start + secs(1)), (true, vec![1]));
+    assert_eq!(told_devices(&directory, start + secs(2)), None);
+    directory.stream_closed(&alice, device(1), start + secs(2));
+    directory.presences([&alice], Some(&alice), start + secs(2));
+    directory.stream_opened(&alice, device(1), start + secs(3));
+    assert_eq!(told_devices(&directory, start + secs(3)), None, "nor does asking for oneself");
 }

@@ -1,5 +1,7 @@
 //! Devices and their keys.
 
+use std::time::Instant;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use wire::DeviceId;
@@ -95,7 +97,7 @@ impl RegisterDevice {
         if too_many == 0 {
             return Ok(Vec::new());
         }
-        let live = self.presence.devices(&self.peer.peer);
+        let live = self.presence.devices(&self.peer.peer, Some(&self.peer.peer), Instant::now());
         devices.sort_by_key(|device| (live.contains(&device.device), device.last_seen));
         devices.truncate(too_many);
         devices.iter().map(|device| delete(db, device.device).map(|_| device.device)).collect()

@@ -154,9 +154,25 @@ impl Asked {
         self.host.as_ref().map_or(b"", HeaderValue::as_bytes)
     }
 
+    /// Path and query; without the query when that holds what opens something.
     pub(super) fn path(&self) -> &[u8] {
-        self.path.as_ref().map_or(b"", |path| path.as_str().as_bytes())
+        let Some(target) = &self.path else { return b"" };
+        match target.query() {
+            Some(query) if is_secret(query) => target.path().as_bytes(),
+            _ => target.as_str().as_bytes(),
+        }
     }
+}
+
+/// Fields of a query by which an answer of OAuth 2.0 and OpenID Connect (RFC 6749 §4.1.2, §4.2.2) brings back what opens something.
+const SECRETS: [&str; 4] = ["code", "state", "access_token", "id_token"];
+
+/// Whether a query has a field that no log should keep. Its name may be encoded: what looks like one counts, too.
+fn is_secret(query: &str) -> bool {
+    query.split('&').any(|field| {
+        let name = field.split('=').next().unwrap_or_default();
+        SECRETS.contains(&name) || name.contains('%')
+    })
 }
 
 pub(super) fn number(out: &mut Vec<u8>, mut value: u64) {

@@ -49,6 +49,30 @@ async fn a_line_says_who_asked_what_and_how_it_went() {
 }
 
 #[tokio::test]
+async fn what_opens_something_is_not_written_down_and_reaches_the_server() {
+    for format in ["json", "text", "combined"] {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("access.log");
+        let up = Upstream::replying(ok("hello")).await;
+        let path = file.display().to_string();
+        let running = proxy()
+            .server(&format!("access_log = {path:?}\naccess_log_format = {format:?}"))
+            .upstream("main", &[up.addr], "")
+            .route("/*", "main", "")
+            .start();
+        get(running.addr, "/auth/oidc/callback?state=s3cr3t&code=opens-something", "").await;
+        assert!(up.request().contains("?state=s3cr3t&code=opens-something"));
+        get(running.addr, "/somewhere?c%6fde=opens-something", "").await;
+        get(running.addr, "/search?encode=utf-8&q=code", "").await;
+        soon("the end", running.proxy.shutdown()).await;
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(!text.contains("s3cr3t") && !text.contains("opens-something"), "{text}");
+        assert!(text.contains("/auth/oidc/callback") && text.contains("/somewhere"), "{text}");
+        assert!(text.contains("/search?encode=utf-8&q=code"), "others stay: {text}");
+    }
+}
+
+#[tokio::test]
 async fn what_breaks_off_is_logged_with_its_class() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("access.log");

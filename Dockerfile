@@ -53,6 +53,8 @@ CMD ["proxy"]
 
 # ---- accounts, sessions, the web client ----------------------------------------------------------------------
 FROM runtime AS backend-auth
+# who vouches for a provider of OpenID Connect
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build --chown=10001:10001 /out/data /data
 COPY www /app/www
 COPY --from=build /out/backend-auth /usr/local/bin/backend-auth

@@ -13,6 +13,7 @@ use wire::auth::Registration;
 use crate::half::HalfConfig;
 use crate::hasher::{HashCost, HasherConfig};
 use crate::keys::Rotation;
+use crate::oidc::{OidcArgs, Settings};
 use crate::origin::Origin;
 use crate::throttle::ThrottleConfig;
 
@@ -157,6 +158,10 @@ pub struct Flags {
     /// it never signed in before: whoever stole a password guesses no further.
     #[arg(long, env = "SECOND_FACTOR_OPEN", default_value_t = 10)]
     pub second_factor_open: usize,
+
+    /// Sign-in by OpenID Connect.
+    #[command(flatten)]
+    pub oidc: OidcArgs,
 
     /// Passkeys of one account at most.
     #[arg(long, env = "PASSKEYS_PER_ACCOUNT", default_value_t = 20)]
@@ -310,6 +315,8 @@ pub struct Config {
     pub sessions_per_account: usize,
     /// Sign-ins that wait for a second factor.
     pub halves: HalfConfig,
+    /// The provider by which people may sign in, if there is one.
+    pub oidc: Option<Settings>,
     /// Passkeys of one account.
     pub passkeys_per_account: usize,
     /// Tokens of one account.
@@ -390,6 +397,7 @@ impl TryFrom<Flags> for Config {
         cost.check().map_err(|reason| {
             ConfigError(format!("--hash-memory-kib or --hash-passes: {reason}"))
         })?;
+        let oidc = Settings::of(&flags.oidc, origin.as_ref()).map_err(ConfigError)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             addr: flags.addr(),
@@ -408,6 +416,7 @@ impl TryFrom<Flags> for Config {
                 tries: flags.second_factor_tries.max(1),
                 per_account: flags.second_factor_open.max(1),
             },
+            oidc,
             passkeys_per_account: flags.passkeys_per_account,
             tokens_per_account: flags.tokens_per_account,
             password_min: flags.password_min,

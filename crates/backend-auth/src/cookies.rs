@@ -1,4 +1,5 @@
-//! The cookies: the session's, the half session's, that of an exchange with a passkey, and the mark of a known device.
+//! The cookies: the session's, the half session's, that of an exchange with a passkey, those of a sign-in by OpenID Connect and of someone who
+//! is to choose a name, and the mark of a known device.
 //!
 //! With an https origin all have the `__Host-` prefix (RFC 6265bis §4.1.3.2), with which a browser
 //! refuses any that another host or plain http tried to set. Which names are used is decided by our
@@ -78,6 +79,30 @@ impl Cookies {
         }
     }
 
+    fn oidc_name(self) -> &'static str {
+        if self.https { "__Host-oidc" } else { "oidc" }
+    }
+
+    /// The hash of the token of a sign-in that is at the provider, if there is exactly one.
+    pub fn oidc(self, headers: &HeaderMap) -> Option<SecretHash> {
+        match values(headers, self.oidc_name()).as_slice() {
+            [token] => SecretHash::of_token(token),
+            _ => None,
+        }
+    }
+
+    fn newcomer_name(self) -> &'static str {
+        if self.https { "__Host-newcomer" } else { "newcomer" }
+    }
+
+    /// The hash of the token of someone who is to choose a name, if there is exactly one.
+    pub fn newcomer(self, headers: &HeaderMap) -> Option<SecretHash> {
+        match values(headers, self.newcomer_name()).as_slice() {
+            [token] => SecretHash::of_token(token),
+            _ => None,
+        }
+    }
+
     /// The hash of the device's mark, if there is exactly one.
     pub fn device(self, headers: &HeaderMap) -> Option<SecretHash> {
         match values(headers, self.device_name()).as_slice() {
@@ -114,6 +139,27 @@ impl Cookies {
     /// Removes the cookie of an exchange with a passkey.
     pub fn clear_passkey(self) -> Option<HeaderValue> {
         self.set(self.passkey_name(), "", Some(0))
+    }
+
+    /// Sets the cookie of a sign-in that is at the provider, for so many seconds. It has to come along when the provider sends the browser
+    /// back: `SameSite=Lax` lets it, since the browser goes to a page then.
+    pub fn set_oidc(self, token: &str, seconds: i64) -> Option<HeaderValue> {
+        self.set(self.oidc_name(), token, Some(seconds))
+    }
+
+    /// Removes the cookie of a sign-in that is at the provider.
+    pub fn clear_oidc(self) -> Option<HeaderValue> {
+        self.set(self.oidc_name(), "", Some(0))
+    }
+
+    /// Sets the cookie of someone who is to choose a name, for so many seconds.
+    pub fn set_newcomer(self, token: &str, seconds: i64) -> Option<HeaderValue> {
+        self.set(self.newcomer_name(), token, Some(seconds))
+    }
+
+    /// Removes the cookie of someone who is to choose a name.
+    pub fn clear_newcomer(self) -> Option<HeaderValue> {
+        self.set(self.newcomer_name(), "", Some(0))
     }
 
     /// Marks this device as known.

@@ -1,4 +1,5 @@
-//! Half sessions: the password was right, and a second factor is still to be shown. Nothing else can be done with one.
+//! Half sessions: the password was right, or the provider said who it is, and a second factor is still to be shown. Nothing else can be done
+//! with one.
 //!
 //! They live in memory, for minutes, and for a few tries. Whoever has the password could guess codes
 //! for ever by signing in again and again, from many addresses; so an account has only so many half sessions in that time. Its owner
@@ -6,9 +7,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rusqlite::Connection;
+
+use crate::handlers::entry::PASSWORD;
+use crate::oidc::OIDC;
 use crate::recent::Recent;
 use crate::secret::SecretHash;
-use crate::store::accounts::Account;
+use crate::store::accounts::{self, Account};
+use crate::store::linked::{self, Identity};
 use crate::throttle::RetryAfter;
 
 /// Half sessions, and accounts with some, that are remembered at most.
@@ -30,14 +36,55 @@ pub struct HalfConfig {
 pub struct Half {
     /// Whose it is.
     pub account: Arc<Account>,
-    /// The hash that the password fitted.
-    pub password: String,
+    /// What was shown first.
+    pub first: First,
     /// Asked to stay signed in.
     pub remember: bool,
     /// Where a form's sender goes next.
     pub next: Option<String>,
     /// The mark of the device, when the account signed in on it before.
     pub device: Option<SecretHash>,
+}
+
+/// What was shown before the second factor.
+#[derive(Debug, Clone)]
+pub enum First {
+    /// The password; the hash that it fitted.
+    Password(String),
+    /// Who it is at the provider (OpenID Connect).
+    Linked(Identity),
+}
+
+impl First {
+    /// Its name (RFC 8176, as far as that has one).
+    pub fn amr(&self) -> &'static str {
+        match self {
+            Self::Password(_) => PASSWORD,
+            Self::Linked(_) => OIDC,
+        }
+    }
+
+    /// Whether it would still do: it opens the same account, which is as it was. Minutes passed since it was shown.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn still_opens(&self, db: &Connection, account: &Account) -> rusqlite::Result<bool> {
+        match self {
+            Self::Password(hash) => accounts::is_unchanged(db, account, hash),
+            Self::Linked(identity) => linked::still_opens(db, identity, account),
+        }
+    }
+
+    /// Notes that it was used.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn used(&self, db: &Connection, now: i64) -> rusqlite::Result<()> {
+        match self {
+            Self::Password(_) => Ok(()),
+            Self::Linked(identity) => linked::used(db, identity, now),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -147,7 +194,7 @@ mod tests {
             disabled_at: None,
         };
         let account = Arc::new(account);
-        Half { account, password: "hash".into(), remember: false, next: None, device }
+        Half { account, first: First::Password("hash".into()), remember: false, next: None, device }
     }
 
     fn token(number: u32) -> SecretHash {

@@ -18,6 +18,7 @@
 //! - [`throttle`], [`recent`]: limits on guessing that can't lock an owner out, in bounded memory.
 //! - [`identity`]: the JWT, the key set; [`keys`]: what signs, and how it changes; [`secret`]: tokens and what is kept of them.
 //! - [`half`]: sign-ins that wait for a second factor; [`totp`], [`recovery`]: codes that show one; [`passkeys`]; [`seal`]: seeds at rest.
+//! - [`oidc`]: sign-in by OpenID Connect: the provider, what it says, and who is there just now.
 //! - [`user_agent`]: a name for a device.
 //! - [`client`], [`cookies`], [`csrf`], [`next`], [`body`]: reading a request without believing it.
 //! - [`host`], [`backup`]: what the program does on the host, next to its running server.
@@ -44,6 +45,7 @@ pub mod identity;
 pub mod keys;
 pub mod metrics;
 pub mod next;
+pub mod oidc;
 pub mod openapi;
 pub mod origin;
 pub mod pages;
@@ -88,6 +90,8 @@ pub struct App {
     pub halves: half::Halves,
     /// Passkeys of this host.
     pub passkeys: passkeys::Passkeys,
+    /// The provider by which people may sign in, if there is one.
+    pub oidc: Option<oidc::Provider>,
     /// Seals what must be read again.
     pub seal: seal::Seal,
     /// Limits on guessing.

@@ -10,6 +10,8 @@ pub struct Metrics {
     pub logins: IntCounterVec,
     /// Registrations by result.
     pub registrations: IntCounterVec,
+    /// Answers of the provider (OpenID Connect) by what came of them.
+    pub oidc: IntCounterVec,
     /// Requests that found the hash queue full.
     pub hash_busy: IntCounter,
     /// `/auth/verify` calls.
@@ -49,6 +51,10 @@ impl Metrics {
         Ok(Self {
             logins: by_result("auth_logins_total", "Logins by result")?,
             registrations: by_result("auth_registrations_total", "Registrations by result")?,
+            oidc: by_result(
+                "auth_oidc_answers_total",
+                "Answers of the OpenID Connect provider by result",
+            )?,
             hash_busy: counter("auth_hash_busy_total", "Requests that found the hash queue full")?,
             verified: counter("auth_verify_total", "Requests to /auth/verify")?,
             minted: counter("auth_identities_total", "Identities signed")?,

@@ -5,8 +5,8 @@ use utoipa::openapi::{RefOr, Required, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use crate::handlers::{
-    account, admin, factors, guide, invites, login, logout, passkey_login, passkeys, password,
-    reauth, register, reset, second, sessions, strength, token, tokens, totp, verify,
+    account, admin, factors, guide, invites, login, logout, oidc, passkey_login, passkeys,
+    password, reauth, register, reset, second, sessions, strength, token, tokens, totp, verify,
 };
 
 /// The document.
@@ -24,6 +24,11 @@ use crate::handlers::{
         passkey_login::finish,
         passkey_login::begin_second,
         passkey_login::finish_second,
+        oidc::login::login,
+        oidc::callback::callback,
+        oidc::name::choose,
+        oidc::link::begin,
+        oidc::link::unlink,
         logout::logout,
         account::me,
         password::change,
@@ -58,6 +63,7 @@ use crate::handlers::{
         admin::users::end_sessions,
         admin::users::delete,
         admin::factors::remove,
+        admin::factors::unlink,
         admin::resets::create,
         admin::bots::create,
         admin::bots::list_tokens,

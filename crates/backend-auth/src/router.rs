@@ -10,7 +10,7 @@ use service::Problem;
 use utoipa::OpenApi;
 
 use crate::handlers::{
-    Done, account, admin, factors, guide, invites, login, logout, passkey_login, passkeys,
+    Done, account, admin, factors, guide, invites, login, logout, oidc, passkey_login, passkeys,
     password, reauth, register, reset, revocations, second, sessions, strength, success, token,
     tokens, totp, verify,
 };
@@ -18,10 +18,11 @@ use crate::{App, csrf, headers, openapi, pages};
 
 /// All routes over one state.
 pub fn build(app: &Arc<App>) -> Router {
-    let calls: [(&str, MethodRouter<Arc<App>>); 48] = [
+    let calls: [(&str, MethodRouter<Arc<App>>); 54] = [
         ("/register", post(register::register).get(pages::serve)),
         ("/login", post(login::login).get(pages::serve)),
         ("/login/code", post(second::code).get(pages::serve)),
+        ("/login/name", post(oidc::name::choose).get(pages::serve)),
         ("/login/passkey", post(passkey_login::begin)),
         ("/login/passkey/finish", post(passkey_login::finish)),
         ("/login/second/passkey", post(passkey_login::begin_second)),
@@ -43,6 +44,10 @@ pub fn build(app: &Arc<App>) -> Router {
         ("/auth/passkeys/begin", post(passkeys::begin)),
         ("/auth/passkeys/rename", post(passkeys::rename)),
         ("/auth/passkeys/remove", post(passkeys::remove)),
+        ("/auth/oidc/login", get(oidc::login::login)),
+        ("/auth/oidc/callback", get(oidc::callback::callback)),
+        ("/auth/oidc/link", post(oidc::link::begin)),
+        ("/auth/oidc/unlink", post(oidc::link::unlink)),
         ("/auth/tokens", get(tokens::list).post(tokens::create)),
         ("/auth/tokens/revoke", post(tokens::revoke)),
         ("/auth/password/strength", post(strength::estimate)),
@@ -54,6 +59,7 @@ pub fn build(app: &Arc<App>) -> Router {
         ("/auth/admin/users/end-sessions", post(admin::users::end_sessions)),
         ("/auth/admin/users/delete", post(admin::users::delete)),
         ("/auth/admin/users/remove-factors", post(admin::factors::remove)),
+        ("/auth/admin/users/unlink", post(admin::factors::unlink)),
         ("/auth/admin/users/reset-link", post(admin::resets::create)),
         ("/auth/admin/bots", post(admin::bots::create)),
         ("/auth/admin/tokens", get(admin::bots::list_tokens).post(admin::bots::create_token)),
@@ -72,7 +78,8 @@ pub fn build(app: &Arc<App>) -> Router {
     let files = Router::new()
         .route("/register.html", post(register::register).get(pages::serve))
         .route("/login.html", post(login::login).get(pages::serve))
-        .route("/login-code.html", post(second::code).get(pages::serve));
+        .route("/login-code.html", post(second::code).get(pages::serve))
+        .route("/login-name.html", post(oidc::name::choose).get(pages::serve));
     let calls = both(files, calls)
         .fallback(pages::serve)
         .layer(middleware::from_fn_with_state(app.clone(), csrf::guard))

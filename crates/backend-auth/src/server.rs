@@ -29,7 +29,7 @@ use crate::seal::{Seal, SealError};
 use crate::sessions::Sessions;
 use crate::store::{self, OpenError, Store, StoreError, accounts};
 use crate::throttle::Throttle;
-use crate::{App, clock, router};
+use crate::{App, clock, oidc, router};
 
 /// How often the uses of sessions are written down.
 const FLUSH: Duration = Duration::from_secs(60);
@@ -122,6 +122,7 @@ impl AuthServer {
             hasher: Hasher::start(config.hasher.clone())?,
             halves: Halves::new(config.halves),
             passkeys: Passkeys::of(config.origin.as_ref()),
+            oidc: config.oidc.clone().map(oidc::Provider::new),
             seal: Seal::load(&data.factors_key(), sealed)?,
             throttle: Throttle::new(config.throttle.clone()),
             cookies: Cookies::new(config.https()),

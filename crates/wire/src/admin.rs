@@ -56,6 +56,9 @@ pub struct User {
     pub created_at: String,
     /// Its sessions.
     pub sessions: u64,
+    /// It can be signed in to by OpenID Connect.
+    #[serde(default)]
+    pub linked: bool,
     /// When one of its sessions was last used (RFC 3339, UTC; to the minute).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<String>,

@@ -52,8 +52,9 @@ pub struct Account {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChangePassword {
-    /// The password so far.
-    pub current_password: String,
+    /// The password so far. An account without one leaves it out, and must have signed in a moment ago.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_password: Option<String>,
     /// The password from now on.
     pub new_password: String,
 }
@@ -143,6 +144,43 @@ pub struct Info {
     /// Passkeys work here: `POST /login/passkey`.
     #[serde(default)]
     pub passkeys: bool,
+    /// The provider by which one may sign in too, where there is one: `GET /auth/oidc/login`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<OidcProvider>,
+}
+
+/// A provider of OpenID Connect, as the pages show it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OidcProvider {
+    /// What it is called.
+    pub name: String,
+    /// Whom nobody knows here gets an account by signing in there.
+    pub register: bool,
+}
+
+/// `POST /login/name` (form or JSON): the name of the account that a first sign-in by OpenID Connect makes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ChooseName {
+    /// The account's name: a valid [`crate::PeerId`], unique whatever its case.
+    pub username: String,
+}
+
+/// Answer to `POST /auth/oidc/link`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct GoThere {
+    /// The provider's page, where the browser goes on.
+    pub location: String,
+}
+
+/// `POST /auth/oidc/unlink`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Unlink {
+    /// Its public id, from `GET /auth/factors`.
+    pub id: String,
 }
 
 /// Answer to `GET /auth/addresses` (needs a session): where others can open this chat.

@@ -82,6 +82,32 @@ pub struct Factors {
     /// Why no passkey can be added here, when that is so: passkeys need a host name, and https or localhost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passkeys_unavailable: Option<String>,
+    /// Whether the account has a password.
+    pub password: bool,
+    /// What the provider is called by which the account can be signed in to as well, where there is one (OpenID Connect).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<String>,
+    /// Who the account's owner is at providers, the oldest first.
+    pub linked: Vec<Linked>,
+}
+
+/// Who an account's owner is at a provider of OpenID Connect.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Linked {
+    /// Its public id.
+    pub id: String,
+    /// The provider.
+    pub issuer: String,
+    /// What the provider calls the person; may be empty.
+    pub name: String,
+    /// When it was linked (RFC 3339, UTC).
+    pub created_at: String,
+    /// When someone last signed in by it (RFC 3339, UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<String>,
+    /// It is the provider that is asked today, so that it signs in.
+    pub current: bool,
 }
 
 /// A passkey, as its owner sees it.

@@ -133,6 +133,15 @@ impl Issue {
         Ok(Self { new, device, cookies })
     }
 
+    /// The same, for an account that showed who it is at another time than now: what asks for a recent sign-in asks according to that.
+    #[must_use]
+    pub fn shown_at(mut self, auth_time: i64) -> Self {
+        if let Some(session) = Arc::get_mut(&mut self.new.session) {
+            session.auth_time = auth_time;
+        }
+        self
+    }
+
     /// Prepares the same session under another token, for what changes how one signs in: it ends when it would have ended.
     /// `shown` is what the caller showed just now.
     ///
@@ -190,7 +199,8 @@ pub fn answer(
     }
 }
 
-fn back(page: &str, username: &str, next: Option<&str>, problem: Problem) -> Response {
+/// Back to a page with `?error=CODE`.
+pub fn back(page: &str, username: &str, next: Option<&str>, problem: Problem) -> Response {
     let username: String = username.chars().take(64).collect();
     let fields =
         [("error", problem.code()), ("username", username.as_str()), ("next", safe_or_none(next))];
@@ -209,12 +219,12 @@ fn names(needed: &SecondFactorNeeded) -> String {
     names.filter_map(|name| name.as_str().map(str::to_owned)).collect::<Vec<_>>().join(" ")
 }
 
-fn safe_or_none(next: Option<&str>) -> &str {
+pub(super) fn safe_or_none(next: Option<&str>) -> &str {
     next.filter(|path| next::is_safe(path)).unwrap_or_default()
 }
 
 /// A page's address with those fields that say something.
-fn address(page: &str, fields: &[(&str, &str)]) -> String {
+pub fn address(page: &str, fields: &[(&str, &str)]) -> String {
     let mut address = page.to_owned();
     for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
         address.push(if address.contains('?') { '&' } else { '?' });

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use rusqlite::Transaction;
 use service::Problem;
-use wire::factors::{Factors, Passkey, RecoveryCodes, TotpFactor};
+use wire::factors::{Factors, Linked, Passkey, RecoveryCodes, TotpFactor};
 
 use super::entry::{self, Issue};
 use super::{Fresh, SignedIn, respond, sign_in_first, success};
@@ -15,8 +15,9 @@ use crate::App;
 use crate::audit::Entry;
 use crate::client::Client;
 use crate::clock;
+use crate::oidc::Provider;
 use crate::recovery::Codes;
-use crate::store::{factors, passkeys, sessions};
+use crate::store::{accounts, factors, linked, passkeys, sessions};
 
 /// The caller's second factors.
 #[utoipa::path(get, path = "/auth/factors", tag = "second factors",
@@ -27,14 +28,35 @@ pub async fn list(State(app): State<Arc<App>>, caller: SignedIn) -> Response {
     let account = caller.session.account.id.clone();
     let found = app
         .store
-        .read(move |db| Ok((factors::of(db, &account)?, passkeys::of_account(db, &account)?)))
+        .read(move |db| {
+            Ok((
+                factors::of(db, &account)?,
+                passkeys::of_account(db, &account)?,
+                linked::of_account(db, &account)?,
+                accounts::of(db, &account)?.is_some_and(|(_, password)| password.is_some()),
+            ))
+        })
         .await;
+    let issuer = app.oidc.as_ref().map(Provider::issuer);
     match found {
-        Ok((found, listed)) => success(Factors {
+        Ok((found, listed, linked, password)) => success(Factors {
             totp: found.totp.map(|since| TotpFactor { since: clock::rfc3339(since) }),
             recovery_codes: found.recovery_codes,
             passkeys: listed.into_iter().map(shown).collect(),
             passkeys_unavailable: app.passkeys.host().err().map(str::to_owned),
+            password,
+            oidc: app.oidc.as_ref().map(|provider| provider.settings().name.clone()),
+            linked: linked
+                .into_iter()
+                .map(|listed| Linked {
+                    current: issuer == Some(&listed.issuer),
+                    id: listed.id,
+                    issuer: listed.issuer,
+                    name: listed.name,
+                    created_at: clock::rfc3339(listed.created_at),
+                    last_used: listed.last_used.map(clock::rfc3339),
+                })
+                .collect(),
         }),
         Err(error) => Problem::from(error).into_response(),
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use service::Problem;
-use wire::auth::{Addresses, AskQr, Info, Qr};
+use wire::auth::{Addresses, AskQr, Info, OidcProvider, Qr};
 
 use super::{SignedIn, respond, success};
 use crate::App;
@@ -24,6 +24,10 @@ pub async fn info(State(app): State<Arc<App>>) -> Response {
         first_run: app.first_run.load(Ordering::Relaxed),
         password_min: app.config.password_min,
         passkeys: app.passkeys.host().is_ok(),
+        oidc: app.oidc.as_ref().map(|provider| OidcProvider {
+            name: provider.settings().name.clone(),
+            register: super::oidc::takes_strangers(&app, provider),
+        }),
     })
 }
 

@@ -22,7 +22,7 @@ use crate::audit::{self, Entry};
 use crate::body::{self, Reply};
 use crate::client::Client;
 use crate::clock;
-use crate::half::Half;
+use crate::half::{First, Half};
 use crate::hasher::{Standing, Verdict};
 use crate::next;
 use crate::password;
@@ -33,7 +33,7 @@ use crate::store::{self, accounts, devices, sessions};
 use crate::throttle::Attempt;
 
 /// How a sign-in stands whose password was right.
-const SECOND_FACTOR_NEEDED: &str = "second_factor_needed";
+pub(super) const SECOND_FACTOR_NEEDED: &str = "second_factor_needed";
 
 /// Sign in: sets the session's cookie. JSON gets JSON, a form gets a redirect.
 #[utoipa::path(post, path = "/login", tag = "accounts", request_body = wire::auth::Login,
@@ -149,7 +149,7 @@ async fn sign_in(
                 }
                 let mut current = stored;
                 if let Some(fresh) = rehashed {
-                    accounts::replace_password(db, &id, &current, &fresh)?;
+                    accounts::replace_password(db, &id, Some(&current), &fresh)?;
                     current = fresh;
                 }
                 let factors = factors::of(db, &id)?;
@@ -184,7 +184,7 @@ async fn sign_in(
     if let Passed::Half(factors, password) = passed {
         let half = Half {
             account,
-            password,
+            first: First::Password(password),
             remember: login.remember,
             next: login.next.clone(),
             device: attempt.device,
@@ -206,7 +206,16 @@ enum Passed {
     Half(Factors, String),
 }
 
-fn half_way(app: &App, half: Half, factors: Factors, now: i64) -> Result<Outcome, Problem> {
+/// Begins a half session, for someone who showed the first thing.
+///
+/// # Errors
+/// 429 when the account has too many.
+pub(super) fn half_way(
+    app: &App,
+    half: Half,
+    factors: Factors,
+    now: i64,
+) -> Result<Outcome, Problem> {
     let token = Secret::token().map_err(entry::random)?;
     let lifetime = app.halves.lifetime();
     app.halves.begin(token.hash, half, now).map_err(too_many)?;

@@ -8,6 +8,7 @@ pub mod guide;
 pub mod invites;
 pub mod login;
 pub mod logout;
+pub mod oidc;
 pub mod passkey_login;
 pub mod passkeys;
 pub mod password;

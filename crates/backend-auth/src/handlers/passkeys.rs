@@ -23,8 +23,8 @@ use crate::clock;
 use crate::passkeys::host::{CheckError, Owner, Used};
 use crate::passkeys::{Exchange, Host, Kept};
 use crate::recovery::Codes;
-use crate::store::factors;
 use crate::store::passkeys::{self, New, Refusal};
+use crate::store::{factors, ways};
 
 const NAME_CHARS: usize = 64;
 
@@ -226,7 +226,8 @@ pub async fn rename(
         (status = 200, body = wire::Success<Done>, description = "Set-Cookie renews the session"),
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`reauth_required`: POST /auth/reauth first"),
-        (status = 404, description = "`unknown_passkey`")))]
+        (status = 404, description = "`unknown_passkey`"),
+        (status = 409, description = "`last_way_in`: the account has no password, and nothing else to sign in with")))]
 pub async fn remove(
     State(app): State<Arc<App>>,
     client: Client,
@@ -238,7 +239,13 @@ pub async fn remove(
     let removed = async {
         let RemovePasskey { id } = body::read(&app, request).await?;
         let entry = Entry::new("remove_factor", &client).detail("passkey");
+        let issuer = super::oidc::link::issuer(&app);
         let remove = move |db: &rusqlite::Transaction<'_>, account: &str| {
+            let ways = ways::of(db, account, issuer.as_deref())?;
+            let is_there = passkeys::of_account(db, account)?.iter().any(|one| one.id == id);
+            if is_there && !ways.password && !ways.linked && ways.passkeys == 1 {
+                return Ok(Err(super::oidc::last_way_in()));
+            }
             Ok(if factors::remove_passkey(db, account, &id)? { Ok(()) } else { Err(unknown()) })
         };
         changer.change(entry, None, remove, |()| true).await

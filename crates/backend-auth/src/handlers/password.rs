@@ -18,16 +18,17 @@ use crate::client::Client;
 use crate::clock;
 use crate::hasher::Standing;
 use crate::password;
+use crate::step_up;
 use crate::store::{self, accounts, devices, sessions};
 
-/// Change the own password.
+/// Change the own password, or set the first one of an account that OpenID Connect made.
 #[utoipa::path(post, path = "/password", tag = "accounts", request_body = wire::auth::ChangePassword,
     responses(
         (status = 200, body = wire::Success<wire::auth::Account>, description = "Changed; Set-Cookie renews this session, all others are over"),
         (status = 303, description = "A form: to /"),
         (status = 400, description = "The new password is too short, too long or too common"),
         (status = 401, description = "`unauthenticated`"),
-        (status = 403, description = "`wrong_password`: the current one is another"),
+        (status = 403, description = "`wrong_password`: the current one is another; `reauth_required`: the account has none yet, and the sign-in is some minutes old"),
         (status = 429, description = "`too_many_requests`, with Retry-After")))]
 pub async fn change(
     State(app): State<Arc<App>>,
@@ -64,14 +65,31 @@ async fn replace(
     let entry = Entry::new("password", client).by(&account);
     let note = |result| app.audit.note(entry.clone().result(result));
     password::check_new(&change.new_password, &account.name, app.policy)?;
-    let stored = check_password(app, client, caller, change.current_password, &entry).await?;
+    // An account that a provider vouches for may have none yet: then it is the recent sign-in that counts.
+    let id = account.id.clone();
+    let known = app.store.read(move |db| accounts::of(db, &id)).await?;
+    let has_one = known.is_some_and(|(_, password)| password.is_some());
+    let stored = match change.current_password.as_deref() {
+        // A form sends the field empty.
+        None | Some("") if !has_one => {
+            step_up::fresh(session, clock::now(), app.config.step_up_after)?;
+            None
+        }
+        None => {
+            return Err(Problem::bad_request("invalid_field", "missing field `current_password`"));
+        }
+        Some(typed) => Some(check_password(app, client, caller, typed.to_owned(), &entry).await?),
+    };
     let fresh = app
         .hasher
         .hash(change.new_password, Standing::Known)
         .await
         .map_err(|error| hash_problem(app, &error))?;
     let now = clock::now();
-    let amr = entry::also(&session.amr, PASSWORD);
+    let amr = match stored {
+        Some(_) => entry::also(&session.amr, PASSWORD),
+        None => session.amr.clone(),
+    };
     let Issue { new, device, cookies } =
         Issue::prepare(app, client, headers, account.clone(), session.remember, amr, now)?;
     let (limit, table, id) =
@@ -81,7 +99,7 @@ async fn replace(
         .store
         .write(
             move |db| {
-                if !accounts::replace_password(db, &id, &stored, &fresh)? {
+                if !accounts::replace_password(db, &id, stored.as_deref(), &fresh)? {
                     return Ok(None);
                 }
                 let ended = sessions::delete_all(db, &id, now)?;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
+use rusqlite::Transaction;
 use service::Problem;
 use wire::PeerId;
 use wire::auth::Register;
@@ -20,7 +21,7 @@ use crate::hasher::Standing;
 use crate::next;
 use crate::password;
 use crate::secret::SecretHash;
-use crate::store::accounts::{self, Applicant, Refusal};
+use crate::store::accounts::{self, Account, Applicant, Refusal};
 use crate::store::{self, devices, sessions};
 
 /// Make an account and sign in. JSON gets JSON, a form gets a redirect.
@@ -95,6 +96,35 @@ async fn make(
         .hash(register.password.clone(), Standing::Unknown)
         .await
         .map_err(|error| hash_problem(app, &error))?;
+    let shown = Shown { amr: PASSWORD, at: clock::now(), remember: false };
+    let entry = Entry::new("register", client);
+    welcome(app, (client, headers), replaced, shown, entry, move |db, now| {
+        Ok(accounts::create(db, &applicant, mode, &hash, now)?.map_err(refused))
+    })
+    .await
+}
+
+/// By what someone who gets an account showed who it is, when, and whether to stay signed in.
+pub(super) struct Shown {
+    pub(super) amr: &'static str,
+    pub(super) at: i64,
+    pub(super) remember: bool,
+}
+
+/// Makes an account and signs it in, in one transaction; `replaced` is the session that the browser had so far.
+///
+/// # Errors
+/// What `make` refuses, or 503.
+pub(super) async fn welcome(
+    app: &Arc<App>,
+    (client, headers): (&Client, &HeaderMap),
+    replaced: Option<SecretHash>,
+    shown: Shown,
+    entry: Entry,
+    make: impl FnOnce(&Transaction<'_>, i64) -> rusqlite::Result<Result<Account, Problem>>
+    + Send
+    + 'static,
+) -> Result<Entered, Problem> {
     let now = clock::now();
     let (limit, table) = (app.config.sessions_per_account, app.sessions.clone());
     let (server, client, headers) = (app.clone(), client.clone(), headers.clone());
@@ -102,23 +132,24 @@ async fn make(
         .store
         .write(
             move |db| {
-                let account = match accounts::create(db, &applicant, mode, &hash, now)? {
+                let account = match make(db, now)? {
                     Ok(account) => Arc::new(account),
-                    Err(refusal) => return Ok(Err(refused(refusal))),
+                    Err(problem) => return Ok(Err(problem)),
                 };
                 // An error here, unlike a refusal, undoes the account.
-                let amr = PASSWORD.to_owned();
-                let issue =
-                    Issue::prepare(&server, &client, &headers, account.clone(), false, amr, now)
-                        .map_err(|problem| {
-                            rusqlite::Error::ToSqlConversionFailure(problem.message().into())
-                        })?;
+                let Shown { amr, at, remember } = shown;
+                let (amr, owner) = (amr.to_owned(), account.clone());
+                let issue = Issue::prepare(&server, &client, &headers, owner, remember, amr, now)
+                    .map_err(|problem| {
+                        rusqlite::Error::ToSqlConversionFailure(problem.message().into())
+                    })?
+                    .shown_at(at);
                 sessions::insert(db, &issue.new, now, limit)?;
                 if let Some(replaced) = replaced {
                     sessions::delete(db, replaced, now)?;
                 }
                 devices::remember(db, issue.device, &account.id, now)?;
-                store::audit::insert(db, &Entry::new("register", &client).by(&account))?;
+                store::audit::insert(db, &entry.by(&account))?;
                 Ok(Ok((account, issue)))
             },
             move |made| {

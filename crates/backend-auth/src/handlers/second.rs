@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use service::Problem;
 use wire::factors::{EnterCode, Factor};
 
-use super::entry::{self, CODE_PAGE, Entered, Issue, Outcome, PASSWORD, too_many};
+use super::entry::{self, CODE_PAGE, Entered, Issue, Outcome, too_many};
 use super::passkeys::Checked;
 use crate::App;
 use crate::audit::{self, Entry};
@@ -24,7 +24,7 @@ use crate::next;
 use crate::recovery;
 use crate::secret::SecretHash;
 use crate::store::factors::{self, Factors, Seed};
-use crate::store::{accounts, devices, sessions};
+use crate::store::{devices, sessions};
 use crate::throttle::Attempt;
 use crate::totp;
 
@@ -174,20 +174,21 @@ impl Step<'_> {
             app.audit.note(entry.result(audit::REFUSED));
             return Err(wrong());
         };
-        let amr = entry::also(PASSWORD, shown.amr());
+        let amr = entry::also(half.first.amr(), shown.amr());
         let Issue { new, device, cookies } =
             Issue::prepare(app, client, headers, account.clone(), half.remember, amr, now)?;
         let (limit, table) = (app.config.sessions_per_account, app.sessions.clone());
-        let (entered, checked, password) = (new.clone(), account.clone(), half.password.clone());
+        let (entered, checked, first) = (new.clone(), account.clone(), half.first.clone());
         app.change(
             entry,
             move |db, _| {
-                if !accounts::is_unchanged(db, &checked, &password)? {
+                if !first.still_opens(db, &checked)? {
                     return Ok(Err(sign_in_again()));
                 }
                 if !shown.use_up(db, &checked.id, now)? {
                     return Ok(Err(wrong()));
                 }
+                first.used(db, now)?;
                 let mut ended = sessions::insert(db, &new, now, limit)?;
                 if let Some(replaced) = replaced {
                     ended.extend(sessions::delete(db, replaced, now)?);
@@ -242,7 +243,7 @@ const SIGN_IN_AGAIN: &str = "sign_in_again";
 pub(super) fn sign_in_again() -> Problem {
     challenge(
         SIGN_IN_AGAIN,
-        "show your password first (POST /login), or again: that took too long, or too many tries",
+        "sign in first (POST /login), or again: that took too long, or too many tries",
     )
 }
 

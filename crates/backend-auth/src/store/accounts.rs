@@ -136,6 +136,27 @@ pub fn create(
     insert(db, &applicant.name, admission.role, password, now).map(Ok)
 }
 
+/// Whether someone without an invite gets an account: the very first one always does.
+///
+/// # Errors
+/// What SQLite says.
+pub fn takes_strangers(db: &Connection, mode: Registration) -> rusqlite::Result<bool> {
+    Ok(mode == Registration::Open || !any(db)?)
+}
+
+/// Makes the account of someone whom a provider vouches for: it has no password.
+///
+/// # Errors
+/// What SQLite says.
+pub fn create_linked(
+    db: &Connection,
+    name: PeerId,
+    mode: Registration,
+    now: i64,
+) -> rusqlite::Result<Result<Account, Refusal>> {
+    create(db, &Applicant { name, invite: None }, mode, NO_PASSWORD, now)
+}
+
 /// Makes the account of a program, which can't sign in.
 ///
 /// # Errors
@@ -237,19 +258,19 @@ pub fn set_password(db: &Connection, account: &str, fresh: &str) -> rusqlite::Re
     Ok(())
 }
 
-/// Replaces a password's hash if it is still the one that was checked; says whether it was.
+/// Replaces a password's hash if it is still the one that was checked (none, where there was none); says whether it was.
 ///
 /// # Errors
 /// What SQLite says.
 pub fn replace_password(
     db: &Connection,
     account: &str,
-    checked: &str,
+    checked: Option<&str>,
     fresh: &str,
 ) -> rusqlite::Result<bool> {
     let changed = db
         .prepare_cached("UPDATE accounts SET password = ?3 WHERE id = ?1 AND password = ?2")?
-        .execute([account, checked, fresh])?;
+        .execute([account, checked.unwrap_or(NO_PASSWORD), fresh])?;
     Ok(changed == 1)
 }
 

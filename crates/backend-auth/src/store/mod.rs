@@ -6,7 +6,7 @@
 //!
 //! - [`schema`]: the tables and how older files become today's.
 //! - [`accounts`], [`people`], [`sessions`], [`tokens`], [`revocations`], [`invites`], [`resets`], [`devices`],
-//!   [`factors`], [`passkeys`], [`endings`], [`audit`]: statements, as functions over a connection.
+//!   [`factors`], [`passkeys`], [`linked`], [`ways`], [`endings`], [`audit`]: statements, as functions over a connection.
 
 pub mod accounts;
 pub mod audit;
@@ -14,6 +14,7 @@ pub mod devices;
 pub mod endings;
 pub mod factors;
 pub mod invites;
+pub mod linked;
 pub mod passkeys;
 pub mod people;
 pub mod resets;
@@ -21,6 +22,7 @@ pub mod revocations;
 pub mod schema;
 pub mod sessions;
 pub mod tokens;
+pub mod ways;
 
 use std::path::Path;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::accounts::{self, Account, Role};
-use super::{factors, sessions, tokens};
+use super::{factors, linked, sessions, tokens};
 use crate::sessions::{Ended, Stored};
 
 /// Which accounts are looked for.
@@ -28,6 +28,8 @@ pub struct Person {
     pub account: Account,
     /// Its sessions.
     pub sessions: u64,
+    /// Whether it is linked with a provider (OpenID Connect).
+    pub linked: bool,
     /// When it was last seen; in the last minute, maybe not up to date.
     pub last_seen: Option<i64>,
 }
@@ -64,7 +66,8 @@ pub fn list(db: &Connection, search: &Search) -> rusqlite::Result<Vec<Person>> {
     db.prepare_cached(
         "SELECT a.id, a.name, a.role, a.created_at, a.disabled_at,
                 (SELECT count(*) FROM sessions s WHERE s.account = a.id),
-                (SELECT max(s.last_seen) FROM sessions s WHERE s.account = a.id)
+                (SELECT max(s.last_seen) FROM sessions s WHERE s.account = a.id),
+                EXISTS (SELECT 1 FROM linked l WHERE l.account = a.id)
          FROM accounts a
          WHERE (?1 IS NULL OR instr(a.folded, lower(?1)) > 0)
            AND (?2 IS NULL OR a.role = ?2)
@@ -85,6 +88,7 @@ pub fn list(db: &Connection, search: &Search) -> rusqlite::Result<Vec<Person>> {
                 account: accounts::read(row)?,
                 sessions: row.get(5)?,
                 last_seen: row.get(6)?,
+                linked: row.get(7)?,
             })
         },
     )?
@@ -152,6 +156,15 @@ pub fn end_sessions(db: &Connection, id: &str, now: i64) -> Outcome {
 /// What SQLite says.
 pub fn remove_factors(db: &Connection, id: &str, now: i64) -> Outcome {
     factors::remove_all(db, id)?;
+    end_sessions(db, id, now)
+}
+
+/// Takes the links of an account with providers away, and ends its sessions.
+///
+/// # Errors
+/// What SQLite says.
+pub fn unlink(db: &Connection, id: &str, now: i64) -> Outcome {
+    linked::remove_all(db, id)?;
     end_sessions(db, id, now)
 }
 

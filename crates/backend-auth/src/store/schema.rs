@@ -153,6 +153,20 @@ const STEPS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX passkeys_of_account ON passkeys (account);
 ",
+    "
+    -- Who an account's owner is at providers of OpenID Connect; `name` is for its owner to see, and finds nobody.
+    CREATE TABLE linked (
+        id         TEXT PRIMARY KEY,
+        issuer     TEXT NOT NULL,
+        subject    TEXT NOT NULL,
+        account    TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+        name       TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        last_used  INTEGER,
+        UNIQUE (issuer, subject),
+        UNIQUE (account, issuer)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// In the header of each of our files from schema 2 on (`PRAGMA application_id`).

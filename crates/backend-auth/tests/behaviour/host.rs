@@ -189,7 +189,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date_with_its_accounts
     let db = rusqlite::Connection::open(at.join("data/auth.db")).unwrap();
     db.execute_batch(
         "DROP TABLE audit; DROP TABLE audit_gate; DROP TABLE revocations; DROP TABLE revocations_epoch;
-         DROP TABLE former_names; DROP TABLE tokens; DROP TABLE resets; DROP TABLE totp; DROP TABLE passkeys; DROP TABLE recovery_codes;
+         DROP TABLE former_names; DROP TABLE tokens; DROP TABLE resets; DROP TABLE totp; DROP TABLE passkeys; DROP TABLE linked; DROP TABLE recovery_codes;
          DROP TABLE endings; DROP INDEX invites_by_id;
          ALTER TABLE invites DROP COLUMN id; ALTER TABLE invites DROP COLUMN uses;
          ALTER TABLE accounts DROP COLUMN disabled_at; ALTER TABLE sessions DROP COLUMN amr;

@@ -6,7 +6,9 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{OTHER_PASSWORD, PASSWORD, folder};
+use crate::authenticator::ORIGIN;
+use crate::provider::{CLIENT, Mood, Provider, SECRET, Sign, go, there};
+use crate::support::{OTHER_PASSWORD, PASSWORD, Visitor, folder};
 
 fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_backend-auth"));
@@ -48,6 +50,8 @@ fn a_mistake_is_one_line_and_code_2() {
     assert!(refused(program(at).args(["--hash-memory-kib", "1"])).contains("--hash-memory-kib"));
     assert!(refused(program(at).args(["--registration", "maybe"])).contains("invite"));
     assert!(refused(program(at).args(["--session-idle", "soon"])).contains("24h"));
+    let text = refused(program(at).args(["--oidc-issuer", "https://login.example.org"]));
+    assert!(text.contains("--public-origin") && text.contains("/auth/oidc/callback"), "{text}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let text = refused(program(at).args(["--server-port", &port]).env("SERVER_IP", "127.0.0.1"));
@@ -61,7 +65,11 @@ struct Running {
 }
 
 fn run(folder: &Path) -> Running {
-    let mut child = program(folder).stderr(Stdio::piped()).spawn().unwrap();
+    run_with(&mut program(folder))
+}
+
+fn run_with(program: &mut Command) -> Running {
+    let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     stderr.read_line(&mut line).unwrap();
@@ -98,7 +106,14 @@ fn it_says_where_it_listens_answers_health_and_ends_on_sigterm() {
 #[tokio::test]
 async fn every_event_is_one_log_line_without_a_secret() {
     let folder = folder();
-    let mut running = run(folder.path());
+    let provider = Provider::start().await;
+    let mut running = run_with(program(folder.path()).envs([
+        ("PUBLIC_ORIGIN", ORIGIN),
+        ("OIDC_ISSUER", &provider.issuer),
+        ("OIDC_CLIENT_ID", CLIENT),
+        ("OIDC_CLIENT_SECRET", SECRET),
+        ("LOG_LEVEL", "trace"),
+    ]));
     let base = format!("http://127.0.0.1:{}", running.port);
     let client = reqwest::Client::builder().cookie_store(true).build().unwrap();
     let mut secrets =
@@ -122,6 +137,37 @@ async fn every_event_is_one_log_line_without_a_secret() {
         for name in ["access_token", "code", "token"] {
             let secret = answer[name].as_str().filter(|_| answer["status"] == "success");
             secrets.extend(secret.map(str::to_owned));
+        }
+    }
+    let visitor = Visitor::at(([127, 0, 0, 1], running.port).into());
+    let mut page = String::new();
+    // A new person, a token that is another's, a code that is nobody's, a provider that says no.
+    for trouble in 0..4 {
+        page = go(&visitor, "/auth/oidc/login").await;
+        secrets.push(visitor.cookie("oidc"));
+        let mut back = there(&page).await;
+        match trouble {
+            1 => provider.desk().sign = Sign::AnotherKey,
+            2 => back.push_str("guessed-by-someone"),
+            3 => provider.desk().mood = Mood::Down,
+            _ => {}
+        }
+        visitor.get(&back).await;
+        secrets.push(visitor.cookie("session"));
+        // It is nobody's now, and says nothing of what it was.
+        visitor.get(&back).await;
+    }
+    {
+        let desk = provider.desk();
+        assert!(page.starts_with(&provider.issuer) && desk.exchanges.len() == 3);
+        secrets.extend(desk.secrets.iter().cloned());
+        secrets.extend(["guessed-by-someone".to_owned(), SECRET.to_owned()]);
+        for asked in &desk.visits {
+            secrets.extend([asked["state"].clone(), asked["nonce"].clone()]);
+        }
+        for form in &desk.exchanges {
+            let basic = form["authorization"].strip_prefix("Basic ").unwrap();
+            secrets.extend([form["code_verifier"].clone(), basic.to_owned()]);
         }
     }
     terminate(&running);
@@ -149,6 +195,14 @@ async fn every_event_is_one_log_line_without_a_secret() {
             "reauth alice success",
             "password alice success",
             "logout alice success",
+            "register ada success",
+            "login (nobody yet) refused",
+            "login (nobody yet) refused",
+            "login (nobody yet) refused",
+            "login (nobody yet) refused",
+            "login (nobody yet) refused",
+            "login (nobody yet) error",
+            "login (nobody yet) refused",
         ]
     );
     let db = rusqlite::Connection::open(folder.path().join("data/auth.db")).unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -45,9 +46,13 @@ pub(crate) fn folder() -> tempfile::TempDir {
     fs::create_dir(folder.path().join("data")).unwrap();
     for (name, content) in [
         ("index.html", "<!doctype html><title>chat</title>"),
-        ("login.html", "<!doctype html><title>login</title><p id=\"error\"></p>"),
+        (
+            "login.html",
+            "<!doctype html><title>login</title><p id=\"error\"></p><p id=\"oidc\"></p>",
+        ),
+        ("login-name.html", "<!doctype html><title>name</title><p id=\"error\"></p>"),
         ("login-code.html", "<!doctype html><title>code</title><p id=\"error\"></p>"),
-        ("register.html", "<!doctype html><title>register</title>"),
+        ("register.html", "<!doctype html><title>register</title><p id=\"oidc\"></p>"),
         ("reset.html", "<!doctype html><title>reset</title>"),
         ("account.html", "<!doctype html><title>account</title>"),
         ("admin.html", "<!doctype html><title>admin</title>"),
@@ -157,9 +162,14 @@ impl Answer {
 
 impl Visitor {
     pub(crate) fn of(server: &AuthServer) -> Self {
+        Self::at(server.addr())
+    }
+
+    /// A visitor of the server at an address.
+    pub(crate) fn at(addr: SocketAddr) -> Self {
         let client =
             reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { client, base: format!("http://{}", server.addr()), cookies: Mutex::default() }
+        Self { client, base: format!("http://{addr}"), cookies: Mutex::default() }
     }
 
     /// Sends a request as it is, and keeps the cookies of its answer.

@@ -1,4 +1,4 @@
-//! Second factors of someone who lost them.
+//! Second factors of someone who lost them, and links with a provider that are to end.
 
 use std::sync::Arc;
 
@@ -30,4 +30,23 @@ pub async fn remove(
     let now = clock::now();
     let remove = move |db: &rusqlite::Connection, id: &str| people::remove_factors(db, id, now);
     act(&app, &client, &caller, "remove_factors", request, remove).await
+}
+
+/// Take the links of an account with providers (OpenID Connect) away. Ends all sessions of the account. Whoever has no password needs a reset
+/// link afterwards.
+#[utoipa::path(post, path = "/auth/admin/users/unlink", tag = "administration", request_body = AboutUser,
+    responses(
+        (status = 200, body = wire::Success<ChangedUser>),
+        (status = 401, description = "`unauthenticated`"),
+        (status = 403, description = "`not_an_admin`, `reauth_required`"),
+        (status = 404, description = "`unknown_user`")))]
+pub async fn unlink(
+    State(app): State<Arc<App>>,
+    client: Client,
+    FreshAdmin(caller): FreshAdmin,
+    request: Request,
+) -> Response {
+    let now = clock::now();
+    let unlink = move |db: &rusqlite::Connection, id: &str| people::unlink(db, id, now);
+    act(&app, &client, &caller, "unlink", request, unlink).await
 }

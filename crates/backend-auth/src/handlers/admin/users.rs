@@ -51,7 +51,7 @@ async fn find(app: &App, uri: &Uri) -> Result<Users, Problem> {
     Ok(Users { users: people.into_iter().map(shown).collect(), next })
 }
 
-fn shown(Person { account, sessions, last_seen }: Person) -> User {
+fn shown(Person { account, sessions, linked, last_seen }: Person) -> User {
     User {
         user_id: account.id,
         username: account.name,
@@ -59,6 +59,7 @@ fn shown(Person { account, sessions, last_seen }: Person) -> User {
         disabled: account.disabled_at.is_some(),
         created_at: clock::rfc3339(account.created_at),
         sessions,
+        linked,
         last_seen: last_seen.map(clock::rfc3339),
     }
 }

@@ -68,6 +68,8 @@ http {{
   scgi_temp_path {folder}/scgi;
   server_names_hash_max_size 8192;
   server_names_hash_bucket_size 128;
+  # Its default ends at 1.2, where a session that is taken up again costs no key agreement.
+  ssl_protocols TLSv1.2 TLSv1.3;
   ssl_session_cache shared:tls:10m;
   map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
   upstream web {{ server 127.0.0.1:{upstream}; keepalive 1024; keepalive_requests 1000000000; }}
@@ -233,7 +235,9 @@ def proxy(setup, folder, port):
             f'[auth]\nupstream = "auth"\npath = "/verify"\ncache = "0s"\nidentity_header = "x-identity"\n'
             f'[upstreams.auth]\nservers = ["127.0.0.1:{setup.auth}"]\n')
     text = PROXY.format(
-        listen=listen, workers=setup.workers, folder=folder, tables=tables, upstream=setup.upstream, connections=setup.connections)
+        listen=listen, workers=setup.workers, folder=folder, tables=tables, upstream=setup.upstream,
+        # Each worker has its share, and the kernel may give all clients to one.
+        connections=setup.workers * setup.connections)
     routes = "".join(f'[[hosts.routes]]\npath = "{path}/*"\nupstream = "web"\n' for path in setup.paths)
     for host in setup.hosts or ["*"]:
         text += f'[[hosts]]\nnames = ["{host}"]\n{routes}[[hosts.routes]]\npath = "/*"\nupstream = "web"\n'

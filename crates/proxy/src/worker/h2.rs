@@ -6,12 +6,11 @@
 //! connection counts only while there is no stream; in between, pings tell whether the client is still there.
 
 use std::cell::{Cell, RefCell};
-use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, Request, Response};
 use http_body::Body as _;
@@ -20,17 +19,18 @@ use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Worker;
 use crate::body::ProxyBody;
 use crate::forward::{self, Visit};
-use crate::front::frames::Meter;
 use crate::front::stream::Stream;
 use crate::guard::OutOfStep;
-use crate::watch::{Drain, Phase, Watch, now_ms};
+use crate::watch::{Drain, Phase, Watch};
 
 mod web_socket;
+mod wire;
+
+use wire::Wire;
 
 /// What is kept for a client that doesn't read.
 const SEND_BUFFER: usize = 64 * 1024;
@@ -57,7 +57,7 @@ impl Worker {
             open: Cell::new(0),
             next: RefCell::default(),
         });
-        let wire = Wire { stream, early, meter: Meter::new(limits.http2_control_frames) };
+        let wire = Wire::new(stream, early, limits.http2_control_frames);
         let mut builder = http2::Builder::new(Spawner(streams.clone()));
         builder
             .timer(TokioTimer::new())
@@ -76,7 +76,7 @@ impl Worker {
             let (visit, stream) = streams.visit(visit);
             Box::pin(answer(visit, stream, request))
         });
-        let mut connection = builder.serve_connection(TokioIo::new(wire), service);
+        let mut connection = builder.serve_connection(TokioIo::new(wire.clone()), service);
         let mut leaving = false;
         let ended = std::future::poll_fn(|cx| {
             watch.set_task(cx.waker());
@@ -84,20 +84,24 @@ impl Worker {
                 leaving = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
-            match Pin::new(&mut connection).poll(cx) {
-                Poll::Ready(ended) => Poll::Ready(Some(ended)),
-                Poll::Pending if !watch.expired() => Poll::Pending,
-                Poll::Pending if leaving => Poll::Ready(None),
-                Poll::Pending => {
-                    if watch.phase() == Phase::Head {
-                        self.books.stats.late.add(1);
-                    }
-                    // Idle for too long: a request that is on its way may still come.
-                    leaving = true;
-                    watch.due_in(GOODBYE_MS);
-                    Pin::new(&mut connection).graceful_shutdown();
-                    Pin::new(&mut connection).poll(cx).map(Some)
+            let mut polled = Pin::new(&mut connection).poll(cx);
+            if polled.is_pending() && watch.expired() && !leaving {
+                if watch.phase() == Phase::Head {
+                    self.books.stats.late.add(1);
                 }
+                // Idle for too long: a request that is on its way may still come.
+                leaving = true;
+                watch.due_in(GOODBYE_MS);
+                Pin::new(&mut connection).graceful_shutdown();
+                polled = Pin::new(&mut connection).poll(cx);
+            }
+            // What all streams had to say in this turn goes out at once.
+            let written = wire.poll_send(cx);
+            match polled {
+                Poll::Ready(ended) => Poll::Ready(Some(ended)),
+                Poll::Pending if matches!(written, Poll::Ready(Err(_))) => Poll::Ready(None),
+                Poll::Pending if watch.expired() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
             }
         })
         .await;
@@ -213,76 +217,5 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Spawner {
             })
             .await;
         });
-    }
-}
-
-/// A client's connection, whose frames are counted on their way in.
-struct Wire {
-    stream: Stream,
-    early: Bytes,
-    meter: Meter,
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let Self { stream, early, meter } = &mut *self;
-        let before = buf.filled().len();
-        let polled = if early.is_empty() {
-            Pin::new(stream).poll_read(cx, buf)
-        } else {
-            let count = early.len().min(buf.remaining());
-            buf.put_slice(&early[..count]);
-            early.advance(count);
-            Poll::Ready(Ok(()))
-        };
-        match meter.received(&buf.filled()[before..], now_ms()) {
-            Ok(()) => polled,
-            Err(error) => Poll::Ready(Err(io::Error::other(error))),
-        }
-    }
-}
-
-impl Wire {
-    fn written(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(count)) = polled {
-            self.meter.sent(count);
-        }
-        polled
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.written(polled)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.written(polled)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -169,6 +169,8 @@ enum Content {
     Full(Bytes),
     /// What the upstream sends.
     Relay(Relay),
+    /// Somebody else passes it on.
+    Elsewhere,
 }
 
 /// An upstream's body.
@@ -204,6 +206,11 @@ impl ProxyBody {
         body
     }
 
+    /// Stands in for a body that the connection itself passes on, once the head is written.
+    pub(crate) fn elsewhere() -> Self {
+        Self { content: Content::Elsewhere, record: None }
+    }
+
     /// The body is complete.
     fn finish(&mut self) {
         // An upload that isn't over leaves its connection unfit for the pool; the lease sees to that.
@@ -233,6 +240,7 @@ impl Body for ProxyBody {
         let body = &mut *self;
         let relay = match &mut body.content {
             Content::Empty => return Poll::Ready(None),
+            Content::Elsewhere => return Poll::Pending,
             Content::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
                 if let Some(record) = &mut body.record {
@@ -291,6 +299,7 @@ impl Body for ProxyBody {
             Content::Empty => SizeHint::with_exact(0),
             Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Content::Relay(relay) => relay.lease.size_hint(),
+            Content::Elsewhere => SizeHint::default(),
         }
     }
 }

@@ -66,6 +66,9 @@ pub(crate) struct Visit {
     pub(crate) secure: Option<Rc<Secure>>,
     /// Set once a request became a tunnel: the connection is handed over after the 101.
     pub(crate) tunnel: RefCell<Option<Tunnel>>,
+    /// The body of a live stream, which the connection passes on by itself after the head; `None` for a
+    /// connection that can't.
+    pub(crate) live: Option<RefCell<Option<ProxyBody>>>,
 }
 
 /// Longest wait for the rest of a body that nobody wants, before the refusal is sent.
@@ -102,6 +105,8 @@ async fn answer(
     body: &mut Option<Incoming>,
 ) -> Response<ProxyBody> {
     visit.watch.enter(Phase::Busy, u64::MAX);
+    let version = parts.version;
+    let has_body = body.as_ref().is_some_and(|body| !body.is_end_stream());
     let worker = &visit.worker;
     let site = worker.site();
     let mut record = Record::new(
@@ -114,7 +119,17 @@ async fn answer(
     record.introduce(parts);
     let expects = parts.headers.contains_key(EXPECT);
     match serve(visit, &site, parts, body, &mut record).await {
-        Ok(Answer::Relay(response)) => response.map(|relay| ProxyBody::relay(relay, record)),
+        Ok(Answer::Relay(response)) => {
+            let is_live = response.body().live;
+            let response = response.map(|relay| ProxyBody::relay(relay, record));
+            match &visit.live {
+                // Its end is told by a last chunk. While the client is still sending, hyper has to read.
+                Some(place) if is_live && version == Version::HTTP_11 && !has_body => {
+                    leave(response, place)
+                }
+                _ => response,
+            }
+        }
         Ok(Answer::Switch(response)) => {
             let (parts, tunnel) = response.into_parts();
             record.becomes_tunnel();
@@ -132,6 +147,16 @@ async fn answer(
             refuse(&failure, record, drained)
         }
     }
+}
+
+/// Leaves a body of unknown length to the connection.
+fn leave(response: Response<ProxyBody>, place: &RefCell<Option<ProxyBody>>) -> Response<ProxyBody> {
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    *place.borrow_mut() = Some(body);
+    Response::from_parts(parts, ProxyBody::elsewhere())
 }
 
 /// Everything up to the answer's head.

@@ -34,6 +34,7 @@ use crate::watch::{Drain, TICK, Watches, millis};
 mod arrivals;
 mod h1;
 mod h2;
+mod live;
 mod lot;
 mod orders;
 mod places;
@@ -229,6 +230,7 @@ impl Worker {
             door,
             secure: secure.map(Rc::new),
             tunnel: RefCell::new(None),
+            live: Some(RefCell::default()),
         });
         let idle = if stream.speaks_http2() {
             Box::pin(self.clone().serve_http2(stream, Bytes::new(), &visit)).await;

@@ -3,6 +3,7 @@
 //! hyper's parser, its buffers and what it knows of a connection are a good ten KiB. A connection that is
 //! idle has none of it: after a quarter of a second of silence it is [parked](Turn::Park), and the next byte makes all of
 //! it anew. What remains is the socket and its deadline ([`super::lot`]), and with TLS what that remembers.
+//! Nor has a connection whose answer is a [live stream](super::live).
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -18,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::wire::{Socket, Wire, join};
-use super::{Worker, refusal};
+use super::{Worker, live, refusal};
 use crate::forward::{self, Visit};
 use crate::front::stream::Stream;
 use crate::guard::OutOfStep;
@@ -34,6 +35,8 @@ const LINGER_BYTES: usize = 256 * 1024;
 enum Turn {
     /// It is idle: no parser is needed until something comes.
     Park,
+    /// The head of a live stream's answer is written; the stream needs no parser.
+    Live,
     /// The parser has ended, or handed over to a tunnel.
     Ended(Bytes),
     /// What came is no request.
@@ -68,6 +71,11 @@ impl Worker {
                 Drain::Requests | Drain::Live => break Turn::Ended(Bytes::new()),
             }
         };
+        let turn = match turn {
+            Turn::Live if Box::pin(live::pass_on(&wire, visit)).await => Turn::Ended(Bytes::new()),
+            Turn::Live => Turn::Gone,
+            other => other,
+        };
         let wire = Rc::into_inner(wire)?;
         if wire.speaks_http2() {
             let (stream, early) = wire.into_parts();
@@ -75,7 +83,7 @@ impl Worker {
             return None;
         }
         match turn {
-            Turn::Gone => {}
+            Turn::Gone | Turn::Live => {}
             Turn::Park => {
                 if let (Stream::Plain(stream), _) = wire.into_parts() {
                     return Some(stream);
@@ -144,6 +152,9 @@ impl Worker {
                 Poll::Pending if watch.phase() == Phase::Busy && wire.hung_up(cx) => {
                     Poll::Ready(Ok(Some(Turn::Gone)))
                 }
+                Poll::Pending if has_live(visit) && wire.has_written() => {
+                    Poll::Ready(Ok(Some(Turn::Live)))
+                }
                 Poll::Pending if watch.is_quiet() && wire.is_quiet() => {
                     Poll::Ready(Ok(Some(Turn::Park)))
                 }
@@ -163,6 +174,11 @@ impl Worker {
             }
         }
     }
+}
+
+/// Whether there is a live stream to be passed on.
+fn has_live(visit: &Visit) -> bool {
+    visit.live.as_ref().is_some_and(|place| place.borrow().is_some())
 }
 
 /// Waits until something comes, the deadline is over, or the worker ends.

@@ -175,6 +175,7 @@ impl Streams {
             door: connection.door.clone(),
             secure: connection.secure.clone(),
             tunnel: RefCell::new(None),
+            live: None,
         });
         (visit, stream)
     }

@@ -78,6 +78,11 @@ impl Wire {
             && self.peeked.borrow().is_empty()
     }
 
+    /// Whether the client has taken all that hyper had to write.
+    pub(super) fn has_written(&self) -> bool {
+        !self.stuck.get() && !self.stream.borrow().holds_back()
+    }
+
     /// Whether there is nothing between it and the socket.
     pub(super) fn is_plain(&self) -> bool {
         matches!(*self.stream.borrow(), Stream::Plain(_))

@@ -277,3 +277,24 @@ async fn spans_of_sampled_traces_reach_the_collector_and_a_deaf_one_costs_nothin
     .await;
     assert_eq!(running.metric("proxy_spans_exported_total").await.as_deref(), Some("1"));
 }
+
+#[tokio::test]
+async fn a_live_stream_is_logged_when_it_ends_with_all_that_was_passed_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("access.log");
+    let up = Upstream::scripted(|mut conn| async move {
+        conn.request().await;
+        conn.send("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: one\n\n").await;
+        conn.send("data: two\n\n").await;
+    })
+    .await;
+    let running = proxy()
+        .server(&format!("access_log = {:?}", file.display().to_string()))
+        .upstream("main", &[up.addr], "")
+        .route("/*", "main", "")
+        .start();
+    assert_eq!(get(running.addr, "/events", "").await.text(), "data: one\n\ndata: two\n\n");
+    let lines = lines(&file, running).await;
+    assert_eq!((&lines[0]["status"], &lines[0]["bytes_out"]), (&200.into(), &22.into()));
+    assert!(lines[0].get("failure").is_none(), "{}", lines[0]);
+}

@@ -24,6 +24,7 @@ mod http2;
 mod http2_upstream;
 mod http2_web_socket;
 mod idle;
+mod live_streams;
 mod local_ca;
 mod metrics;
 mod names;

@@ -4,9 +4,11 @@
 
 mod accounts;
 mod administration;
+mod alike;
 mod authenticator;
 mod cross_site;
 mod devices;
+mod flood;
 mod host;
 mod identity;
 mod invites;

@@ -11,12 +11,17 @@ use crate::provider::{CLIENT, Mood, Provider, SECRET, Sign, go, there};
 use crate::support::{OTHER_PASSWORD, PASSWORD, Visitor, folder};
 
 fn program(folder: &Path) -> Command {
+    program_with(folder, 8, 1)
+}
+
+/// The program, with hashes that cost so much.
+pub(crate) fn program_with(folder: &Path, memory_kib: u32, passes: u32) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_backend-auth"));
     command.env_clear().env("SERVER_PORT", "0").current_dir(folder).args([
         "--hash-memory-kib",
-        "8",
+        &memory_kib.to_string(),
         "--hash-passes",
-        "1",
+        &passes.to_string(),
         "--log-format",
         "json",
     ]);
@@ -58,17 +63,17 @@ fn a_mistake_is_one_line_and_code_2() {
     assert!(text.contains(&port) && text.contains("in use"), "{text}");
 }
 
-struct Running {
-    child: Child,
-    stderr: BufReader<std::process::ChildStderr>,
-    port: u16,
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) stderr: BufReader<std::process::ChildStderr>,
+    pub(crate) port: u16,
 }
 
 fn run(folder: &Path) -> Running {
     run_with(&mut program(folder))
 }
 
-fn run_with(program: &mut Command) -> Running {
+pub(crate) fn run_with(program: &mut Command) -> Running {
     let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();

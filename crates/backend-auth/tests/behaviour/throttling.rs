@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use serde_json::json;
 
 use crate::support::{Answer, OTHER_PASSWORD, PASSWORD, Visitor, World};
@@ -69,6 +70,37 @@ async fn an_attack_from_everywhere_does_not_lock_the_owner_out() {
     let login = login_from(&owner, "203.0.113.5", "alice", PASSWORD);
     let answer = tokio::time::timeout(Duration::from_secs(30), login).await.unwrap();
     assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn a_thousand_failures_from_elsewhere_and_the_owner_on_a_known_device_gets_in() {
+    // The limits as they come, but that strangers wait for a second at most: this test waits for each of them.
+    let world = World::with(|flags| {
+        flags.login_burst = 20;
+        flags.login_free_tries = 5;
+        flags.account_delay_max = Duration::from_secs(1);
+        flags.hash_queue = 1000;
+    })
+    .await;
+    let alice = world.member("alice").await;
+    let stranger = world.visitor();
+    let answers: Vec<Answer> = stream::iter(0..1000)
+        .map(|number| {
+            let ip = format!("198.51.{}.{}", number / 250, number % 250);
+            let stranger = &stranger;
+            async move { login_from(stranger, &ip, "alice", OTHER_PASSWORD).await }
+        })
+        .buffer_unordered(250)
+        .collect()
+        .await;
+    assert_eq!(answers.len(), 1000);
+    assert!(answers.iter().all(|answer| answer.status == 401), "each of them was a failure");
+    // Her browser was there before. It comes from the attackers' own network, and she mistypes first.
+    let owner = world.visitor();
+    owner.set_cookie("device", &alice.cookie("device"));
+    assert_eq!(login_from(&owner, "198.51.0.1", "alice", OTHER_PASSWORD).await.status, 401);
+    assert_eq!(login_from(&owner, "198.51.0.1", "alice", PASSWORD).await.status, 200);
+    assert!(owner.is_signed_in().await);
 }
 
 #[tokio::test]

@@ -214,7 +214,7 @@ def test_after_too_many_codes_the_way_leads_to_the_password_and_on(chromium, wor
     app, codes = enrol(owner)
     page = first_step(ana, way="/account")
     field, alert = page.get_by_label("Code of your app"), page.get_by_role("alert")
-    for said in ("This isn’t the code", "This isn’t the code", "Enter your password again"):
+    for said in ("This isn’t the code", "This isn’t the code", "Sign in again"):
         field.fill(app.wrong_code())
         page.keyboard.press("Enter")
         expect(alert).to_contain_text(said)

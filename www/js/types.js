@@ -13,6 +13,7 @@
  * @property {boolean} first_run        No account exists yet: the first one administers.
  * @property {number} password_min
  * @property {boolean} passkeys         Passkeys work here.
+ * @property {{name: string, register: boolean}} [oidc]  A provider by which one may sign in (OpenID Connect).
  *
  * @typedef {object} Addresses          Answer of `GET /auth/addresses`.
  * @property {string[]} addresses
@@ -59,6 +60,17 @@
  * @property {number} recovery_codes    How many are left.
  * @property {Passkey[]} passkeys       The oldest first.
  * @property {string} [passkeys_unavailable]  Why none can be added at this server, in English.
+ * @property {boolean} password         The account has one.
+ * @property {string} [oidc]            What the provider is called by which one may sign in (OpenID Connect), where there is one.
+ * @property {Linked[]} linked          The oldest first.
+ *
+ * @typedef {object} Linked             Who the account's owner is at a provider.
+ * @property {string} id
+ * @property {string} issuer
+ * @property {string} name              What the provider calls the person; may be empty.
+ * @property {string} created_at
+ * @property {string} [last_used]
+ * @property {boolean} current          It is the provider that is asked today.
  *
  * @typedef {object} Passkey
  * @property {string} id
@@ -88,6 +100,7 @@
  * @property {boolean} disabled
  * @property {string} created_at
  * @property {number} sessions
+ * @property {boolean} linked           It can be signed in to by OpenID Connect.
  * @property {string} [last_seen]
  *
  * @typedef {object} Users              Answer of `GET /auth/admin/users`.

@@ -130,7 +130,7 @@ fn to_provider(name: &str, next: Option<&str>) -> String {
         format!("?next={}", utf8_percent_encode(next, NON_ALPHANUMERIC))
     });
     format!(
-        "<a id=\"oidc-link\" class=\"button big\" href=\"/auth/oidc/login{query}\">Sign in with {escaped}</a>"
+        "<a id=\"oidc-link\" class=\"button big\" href=\"/auth/oidc/login{query}\" data-name=\"{escaped}\">Sign in with {escaped}</a>"
     )
 }
 
@@ -223,7 +223,7 @@ mod tests {
         let link = to_provider("<b>R&D</b>", Some("/?channel=a&b"));
         assert!(link.contains("&lt;b&gt;R&amp;D&lt;/b&gt;") && !link.contains("<b>"), "{link}");
         assert!(link.contains("?next=%2F%3Fchannel%3Da%26b\""), "{link}");
-        assert!(to_provider("x", None).contains("href=\"/auth/oidc/login\""));
+        assert!(to_provider("x", None).contains("href=\"/auth/oidc/login\" "));
     }
 
     #[test]

@@ -74,6 +74,15 @@ export function manageDialog(user, listing) {
     (changed) => show(changed, 'factors'),
   );
 
+  const unlink = () => sureDialog(
+    { title: t('user.unlink.title', { name: user.username }), text: t('user.unlink.sure'), verb: t('user.unlink') },
+    () => securePost('/auth/admin/users/unlink', { user_id }),
+    (changed) => {
+      user = { ...user, linked: false };
+      show(changed, 'unlink');
+    },
+  );
+
   const remove = () => sureDialog(
     { title: t('user.remove.title', { name: user.username }), text: t('user.remove.hint'), verb: t('user.remove') },
     () => securePost('/auth/admin/users/delete', { user_id }),
@@ -93,6 +102,7 @@ export function manageDialog(user, listing) {
       person && user.sessions > 0 ? deed('user.end', 'user.end.hint', 'end', change('end-sessions')) : null,
       person ? deed('user.reset', 'user.reset.hint', 'reset', resetLink) : null,
       person ? deed('user.factors', 'user.factors.hint', 'factors', removeFactors) : null,
+      user.linked ? deed('user.unlink', 'user.unlink.hint', 'unlink', unlink) : null,
       user.disabled ? deed('user.enable', 'user.enable.hint', 'state', change('enable')) : deed('user.disable', 'user.disable.hint', 'state', change('disable')),
       deed('user.remove', 'user.remove.hint', 'remove', remove));
   };

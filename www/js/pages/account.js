@@ -3,6 +3,7 @@
  */
 
 import { factorsSection } from '../account/factors.js';
+import { linkedSection } from '../account/linked.js';
 import { passwordSection } from '../account/password.js';
 import { sessionsSection } from '../account/sessions.js';
 import { tokensPanel } from '../account/tokens.js';
@@ -26,6 +27,7 @@ byId('to-admin').hidden = !admin;
 
 const sessions = sessionsSection();
 passwordSection(me, () => void sessions.reload());
+linkedSection(() => void sessions.reload());
 factorsSection(me, () => void sessions.reload());
 byId('tokens').append(...tokensPanel({
   scopes: admin ? ['chat:read', 'chat:write', 'audit:read'] : ['chat:read', 'chat:write'],

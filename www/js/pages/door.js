@@ -61,6 +61,30 @@ export function complaintInAddress() {
   if (code !== null) error.textContent = textOr(`error.${code}`, error.textContent || t('error.unknown'));
 }
 
+/**
+ * The link to the provider (OpenID Connect), which the server puts into the page where there is one: in the reader's language, and with
+ * what is ticked.
+ * @param {HTMLInputElement} [remember]
+ */
+export function providerLink(remember) {
+  const link = document.getElementById('oidc-link');
+  if (!(link instanceof HTMLAnchorElement)) return;
+  const draw = () => {
+    link.textContent = t('signin.oidc', { name: link.dataset.name ?? '' });
+  };
+  const tick = () => {
+    const query = new URLSearchParams(link.search);
+    if (remember?.checked) query.set('remember', 'true');
+    else query.delete('remember');
+    link.search = query.toString();
+  };
+  addEventListener('languagechosen', draw);
+  remember?.addEventListener('change', tick);
+  draw();
+  // Browsers keep what was ticked over a reload.
+  tick();
+}
+
 function languages() {
   /** @type {[import('../ui/i18n.js').Lang, string][]} */
   const all = [['en', 'English'], ['vi', 'Tiếng Việt']];

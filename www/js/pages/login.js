@@ -7,7 +7,7 @@ import { act } from '../ui/act.js';
 import { byId } from '../ui/dom.js';
 import { errorText } from '../ui/i18n.js';
 import { hindrance, showPasskey } from '../ui/passkey.js';
-import { addressOf, complain, forgive, fromAddress, onSubmit, prepare } from './door.js';
+import { addressOf, complain, forgive, fromAddress, onSubmit, prepare, providerLink } from './door.js';
 
 prepare('signin.title');
 const next = fromAddress();
@@ -15,6 +15,8 @@ byId('register-link', HTMLAnchorElement).search = location.search;
 const username = byId('username', HTMLInputElement);
 const password = byId('password', HTMLInputElement);
 const remember = byId('remember', HTMLInputElement);
+
+providerLink(remember);
 
 // What the browser asks for. Once the password is sent, it is wanted no more.
 let prompt = new AbortController();

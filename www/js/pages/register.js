@@ -8,7 +8,7 @@ import { ApiError, get, post } from '../net/api.js';
 import { byId } from '../ui/dom.js';
 import { errorText, t } from '../ui/i18n.js';
 import { watchStrength } from '../ui/password.js';
-import { complain, forgive, fromAddress, onSubmit, prepare } from './door.js';
+import { complain, forgive, fromAddress, onSubmit, prepare, providerLink } from './door.js';
 
 /** @type {import('../types.js').Info} */
 let info = { registration: 'open', first_run: false, passkeys: false, password_min: 12 };
@@ -19,6 +19,7 @@ const invite = byId('invite', HTMLInputElement);
 const hint = watchStrength(password, byId('password-hint'), () => ({ min: info.password_min, username: username.value.trim() }));
 prepare('register.title', draw);
 const next = fromAddress();
+providerLink();
 byId('login-link', HTMLAnchorElement).search = location.search;
 invite.value = new URLSearchParams(location.hash.slice(1)).get('invite') ?? '';
 

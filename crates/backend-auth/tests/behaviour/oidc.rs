@@ -184,13 +184,13 @@ async fn the_pages_have_a_plain_link_to_the_provider() {
     let visitor = world.visitor();
     let info = visitor.get("/auth/info").await.json();
     assert_eq!(info["oidc"], json!({"name": "R&D <staff>", "register": true}));
-    let link = "<a id=\"oidc-link\" class=\"button big\" href=\"/auth/oidc/login?next=%2Fx\">Sign in with R&amp;D &lt;staff&gt;</a>";
+    let link = "<a id=\"oidc-link\" class=\"button big\" href=\"/auth/oidc/login?next=%2Fx\" data-name=\"R&amp;D &lt;staff&gt;\">Sign in with R&amp;D &lt;staff&gt;</a>";
     for page in ["/login", "/register"] {
         let answer = visitor.get(&format!("{page}?next=/x&error=oidc_expired")).await;
         assert!(answer.text.contains(link), "{}", answer.text);
         assert_eq!(answer.header("cache-control"), "no-store");
         let answer = visitor.get(&format!("{page}?next=//evil")).await;
-        assert!(answer.text.contains("href=\"/auth/oidc/login\""), "{}", answer.text);
+        assert!(answer.text.contains("href=\"/auth/oidc/login\" "), "{}", answer.text);
     }
     let closed = provider
         .world_with(|flags| {

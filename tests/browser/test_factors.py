@@ -295,7 +295,7 @@ def test_a_form_that_is_sent_before_its_script_runs_goes_on_in_the_reader_s_lang
     ana.context.clear_cookies()
     page.unroute("**/js/pages/login.js")
     page.goto("/login?error=sign_in_again&next=%2Faccount")
-    expect(page.get_by_role("alert")).to_have_text("Đã quá lâu hoặc thử quá nhiều lần. Hãy nhập lại mật khẩu.")
+    expect(page.get_by_role("alert")).to_have_text("Đã quá lâu hoặc thử quá nhiều lần. Hãy đăng nhập lại.")
 
 
 def test_removing_the_app_asks_who_it_is_and_then_the_password_alone_is_enough(chromium, world_of):

@@ -33,6 +33,8 @@ pub(crate) enum RequestBody {
         incoming: Incoming,
         /// Shared with the request that waits for the answer.
         upload: Rc<Upload>,
+        /// It comes over HTTP/2.
+        streamed: bool,
     },
 }
 
@@ -100,7 +102,7 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
-        let Self::Client { incoming, upload } = &mut *self else {
+        let Self::Client { incoming, upload, streamed } = &mut *self else {
             return Poll::Ready(None);
         };
         loop {
@@ -122,6 +124,11 @@ impl Body for RequestBody {
                     Poll::Ready(Some(Ok(Frame::data(data))))
                 }
                 Poll::Ready(Some(Err(_))) => {
+                    upload.state.set(UploadState::Broken);
+                    Poll::Ready(Some(Err(CutShort("the client broke it off"))))
+                }
+                // For hyper a stream that the client cancelled ends like any other.
+                Poll::Ready(None) if *streamed && !incoming.is_end_stream() => {
                     upload.state.set(UploadState::Broken);
                     Poll::Ready(Some(Err(CutShort("the client broke it off"))))
                 }

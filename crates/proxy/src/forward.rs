@@ -119,8 +119,12 @@ async fn answer(
     record.introduce(parts);
     let expects = parts.headers.contains_key(EXPECT);
     match serve(visit, &site, parts, body, &mut record).await {
-        Ok(Answer::Relay(response)) => {
+        Ok(Answer::Relay(mut response)) => {
             let is_live = response.body().live;
+            if record.is_uploading() {
+                // The rest may never be read (RFC 9112 §9.6).
+                say_close(response.headers_mut());
+            }
             let response = response.map(|relay| ProxyBody::relay(relay, record));
             match &visit.live {
                 // Its end is told by a last chunk. While the client is still sending, hyper has to read.
@@ -154,7 +158,8 @@ fn leave(response: Response<ProxyBody>, place: &RefCell<Option<ProxyBody>>) -> R
     if response.body().size_hint().exact().is_some() {
         return response;
     }
-    let (parts, body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
+    say_close(&mut parts.headers);
     *place.borrow_mut() = Some(body);
     Response::from_parts(parts, ProxyBody::elsewhere())
 }
@@ -242,7 +247,8 @@ async fn serve(
     let way = Way::of(visit, site, route, forward, &parts.headers)?;
     way::change(parts, forward)?;
     parts.extensions.clear();
-    let body = RequestBody::of(body, visit, &way, record);
+    let streamed = client_version == Version::HTTP_2;
+    let body = RequestBody::of(body, streamed, visit, &way, record);
     let parts = std::mem::replace(parts, Request::new(()).into_parts().0);
     let mut request = Some(Request::from_parts(parts, body));
     let (mut response, lease) = send(visit, &way, upgrade, &mut request, record).await?;
@@ -277,7 +283,13 @@ async fn serve(
 
 impl RequestBody {
     /// The body of a request that goes to the upstream of `route`.
-    fn of(body: &mut Option<Incoming>, visit: &Visit, way: &Way<'_>, record: &mut Record) -> Self {
+    fn of(
+        body: &mut Option<Incoming>,
+        streamed: bool,
+        visit: &Visit,
+        way: &Way<'_>,
+        record: &mut Record,
+    ) -> Self {
         match body.take() {
             Some(incoming) if !incoming.is_end_stream() => {
                 let upload = Rc::new(Upload {
@@ -292,13 +304,14 @@ impl RequestBody {
                     watch: visit.watch.clone(),
                 });
                 record.uploads(&upload);
-                Self::Client { incoming, upload }
+                Self::Client { incoming, upload, streamed }
             }
             _ => Self::Empty,
         }
     }
 
-    fn upload(&self) -> Option<Rc<Upload>> {
+    /// How far the client is with it.
+    pub(crate) fn upload(&self) -> Option<Rc<Upload>> {
         match self {
             Self::Empty => None,
             Self::Client { upload, .. } => Some(upload.clone()),
@@ -323,9 +336,14 @@ fn refuse(failure: &Failure, mut record: Box<Record>, drained: bool) -> Response
     response.map(|body| ProxyBody::full(body, Some(record)))
 }
 
+/// The connection ends with this answer.
+fn say_close(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+}
+
 fn finish_local<B>(response: &mut Response<B>, record: &mut Record, drained: bool) {
     if !drained {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        say_close(response.headers_mut());
     }
     response.headers_mut().insert(REQUEST_ID, record.id().clone());
     record.answered(response.status().as_u16(), None);

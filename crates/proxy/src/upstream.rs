@@ -60,7 +60,7 @@ impl Upstream {
         let limits = Limits::share(&config, workers);
         Self {
             queue: Queue::new(config.queue.div_ceil(workers.max(1))),
-            retries: Retries::new(config.retry_budget),
+            retries: Retries::new(config.retry_budget, workers),
             config,
             stats,
             directory: tended.directory.clone(),

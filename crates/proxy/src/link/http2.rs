@@ -21,7 +21,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::{Broken, Manner, SendError, Stream as Transport};
-use crate::body::RequestBody;
+use crate::body::{RequestBody, Upload, UploadState};
 use crate::resolve::Known;
 use crate::watch::now_ms;
 
@@ -55,6 +55,8 @@ pub(crate) struct Stream {
     reused: bool,
     remembers: bool,
     kept: Option<Request<RequestBody>>,
+    /// The request's body.
+    upload: Option<Rc<Upload>>,
     /// The response's body.
     incoming: Option<Incoming>,
 }
@@ -129,7 +131,14 @@ impl Shared {
     pub(crate) fn stream(self: &Rc<Self>) -> Stream {
         self.streams.set(self.streams.get() + 1);
         let reused = self.used.replace(true);
-        Stream { shared: self.clone(), reused, remembers: false, kept: None, incoming: None }
+        Stream {
+            shared: self.clone(),
+            reused,
+            remembers: false,
+            kept: None,
+            upload: None,
+            incoming: None,
+        }
     }
 }
 
@@ -159,6 +168,7 @@ impl Stream {
         mut stop: impl FnMut(&mut Context<'_>) -> Poll<S>,
     ) -> Result<Response<()>, SendError<S>> {
         let Some(message) = request.take() else { return Err(SendError::Unsent) };
+        self.upload = message.body().upload();
         self.kept = std::mem::take(&mut self.remembers).then(|| copy(&message));
         let message = with_authority(message, self.shared.scheme);
         let mut sender = self.shared.sender.borrow().clone();
@@ -198,9 +208,16 @@ impl Stream {
                     Err(_) => continue,
                 },
                 Some(Err(error)) => Some(Err(error.into())),
-                None => None,
+                None if is_whole(incoming) || self.is_sending() => None,
+                None => Some(Err(Broken::Closed)),
             });
         }
+    }
+
+    /// Whether the request is still being sent. A server that has answered may then ask for no more of it, by
+    /// a reset of the stream (RFC 9113 §8.1), behind which the end of its answer can't be told.
+    fn is_sending(&self) -> bool {
+        self.upload.as_ref().is_some_and(|upload| upload.state.get() != UploadState::Done)
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -210,6 +227,11 @@ impl Stream {
     pub(super) fn size_hint(&self) -> SizeHint {
         self.incoming.as_ref().map(Incoming::size_hint).unwrap_or_default()
     }
+}
+
+/// Whether a body that has ended is all there. For hyper a stream that was cancelled ends like any other.
+fn is_whole(incoming: &Incoming) -> bool {
+    incoming.is_end_stream() || incoming.size_hint().exact() == Some(0)
 }
 
 /// The same request again; it has no body.

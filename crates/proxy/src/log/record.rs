@@ -9,7 +9,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Uri, Version};
 
 use super::{Books, micros};
-use crate::body::Upload;
+use crate::body::{Upload, UploadState};
 use crate::error::late;
 use crate::pool::Endpoint;
 use crate::route::Route;
@@ -202,6 +202,11 @@ impl Record {
     /// Its body.
     pub(crate) fn uploads(&mut self, upload: &Rc<Upload>) {
         self.upload = Some(upload.clone());
+    }
+
+    /// Whether the rest of its body is still to come.
+    pub(crate) fn is_uploading(&self) -> bool {
+        self.upload.as_ref().is_some_and(|upload| upload.state.get() != UploadState::Done)
     }
 
     /// Which server it was sent to last.

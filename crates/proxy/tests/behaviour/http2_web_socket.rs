@@ -100,3 +100,21 @@ async fn to_extended(addr: SocketAddr) -> SendRequest<Body> {
     drop(ready);
     client
 }
+
+#[tokio::test]
+async fn r16_a_host_beside_another_authority_opens_no_web_socket() {
+    let upstream =
+        Upstream::replying("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno").await;
+    let running = proxy().to(&upstream).start();
+    for (host, status) in [("b.test", 400), ("A.test", 403)] {
+        let mut client = to_extended(running.addr).await;
+        let request = http::Request::connect("http://a.test/ws")
+            .extension(hyper::ext::Protocol::from_static("websocket"))
+            .header("host", host)
+            .body(Empty::new().boxed())
+            .unwrap();
+        let response = soon("an answer", client.send_request(request)).await.unwrap();
+        assert_eq!(response.status(), status, "{host}");
+    }
+    assert_eq!(upstream.requests().iter().filter(|head| head.contains("/ws")).count(), 1);
+}

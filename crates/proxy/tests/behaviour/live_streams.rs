@@ -25,6 +25,7 @@ async fn a_stream_that_ends_has_a_last_chunk_and_its_connection_ends_with_it() {
     let mut client = Client::to(running.addr).await;
     let answer = client.ask(ASK).await;
     assert_eq!(answer.header("transfer-encoding"), Some("chunked"));
+    assert_eq!(answer.header("connection"), Some("close"));
     assert_eq!(answer.text(), "data: hello\n\ndata: bye\n\n");
     assert!(client.is_closed().await);
 }

@@ -47,4 +47,5 @@ mod support;
 mod table;
 mod tls;
 mod transport;
+mod truncation;
 mod upgrade;

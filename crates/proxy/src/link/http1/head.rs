@@ -81,8 +81,15 @@ pub(super) fn parse(
     if two {
         headers.remove(CONTENT_LENGTH);
     }
+    // It has none (RFC 9110 §15.3.6): what comes all the same is not the next answer.
+    let wrong = status == StatusCode::RESET_CONTENT
+        && (fields.chunked || fields.length.is_some_and(|length| length > 0));
+    if wrong {
+        headers.remove(CONTENT_LENGTH);
+    }
     let keeps_alive = !matches!(framing, Framing::UntilClose)
         && !two
+        && !wrong
         && !fields.close
         && (is_1_1 || fields.keep_alive);
     let mut response = Response::new(());
@@ -154,7 +161,10 @@ impl Fields {
         }
         let never = to_head
             || status.is_informational()
-            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+            || matches!(
+                status,
+                StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+            );
         Ok(match (never, self.chunked, self.length) {
             (true, ..) => Framing::Sized(0),
             (false, true, _) => Framing::Chunked(Chunks::default()),

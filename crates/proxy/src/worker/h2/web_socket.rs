@@ -91,11 +91,15 @@ fn shake(request: &mut Request<Incoming>) -> String {
     if let Ok(key) = HeaderValue::from_str(&key) {
         headers.insert(SEC_WEBSOCKET_KEY, key);
     }
-    // If there is one that differs, the authority wins, as in absolute-form.
-    if !headers.contains_key(HOST)
-        && let Some(Ok(host)) = authority.map(HeaderValue::try_from)
+    // Another one stays beside it: two are refused.
+    let same = |host: &HeaderValue, authority: &str| {
+        host.as_bytes().eq_ignore_ascii_case(authority.as_bytes())
+    };
+    if let Some(authority) = authority
+        && !headers.get(HOST).is_some_and(|host| same(host, &authority))
+        && let Ok(host) = HeaderValue::try_from(authority)
     {
-        headers.insert(HOST, host);
+        headers.append(HOST, host);
     }
     accept
 }

@@ -13,7 +13,7 @@ pub(crate) use client::{Client, Response, get};
 pub(crate) use program::Program;
 pub(crate) use proxies::{Builder, Running, metric, proxy};
 pub(crate) use tls::{Authority, Trust};
-pub(crate) use upstreams::{Message, Upstream, auth_service, header, ok};
+pub(crate) use upstreams::{Conn, Message, Upstream, auth_service, header, ok};
 
 use std::future::Future;
 use std::time::Duration;

@@ -76,6 +76,16 @@ async fn r11_answers_without_a_body_have_none() {
         get("HTTP/1.1 204 No Content\r\n\r\n", Want::Whole(204, ""), true),
         get("HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n", Want::Whole(304, ""), true),
         get("HTTP/1.1 205 Reset Content\r\ncontent-length: 0\r\n\r\n", Want::Whole(205, ""), true),
+        get(
+            "HTTP/1.1 205 Reset Content\r\ncontent-length: 2\r\n\r\nno",
+            Want::Whole(205, ""),
+            false,
+        ),
+        get(
+            "HTTP/1.1 205 Reset Content\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n",
+            Want::Whole(205, ""),
+            false,
+        ),
     ])
     .await;
 }

@@ -8,7 +8,7 @@
 //! 4. The token is checked ([`id_token`]): its signature by a key of the provider's ([`keys`]), issuer, audience, times, nonce.
 //! 5. Issuer and subject find the account. Nothing else does.
 //!
-//! What the provider says of itself is fetched when it is first needed and kept for a while ([`provider`]): that it is down stops neither our
+//! What the provider says of itself is fetched when it is first needed and kept for a while ([`provider`], [`metadata`]): that it is down stops neither our
 //! start nor any other way to sign in. It is asked over bounded connections that follow no redirect ([`fetch`]). Only the ID token is used: the
 //! access token is thrown away unread.
 //!
@@ -17,7 +17,9 @@
 pub mod address;
 pub mod fetch;
 pub mod id_token;
+mod kept;
 pub mod keys;
+pub mod metadata;
 pub mod pending;
 pub mod provider;
 pub mod settings;

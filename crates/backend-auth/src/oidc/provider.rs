@@ -16,7 +16,9 @@ use tokio::sync::Mutex;
 use super::address::Address;
 use super::fetch::{Answer, FetchError, Fetcher};
 use super::id_token::{self, Expected, Flaw, Person, Signed};
+use super::kept::Kept;
 use super::keys::Keys;
+use super::metadata::Metadata;
 use super::pending::{Flow, Pending, Purpose};
 use super::settings::Settings;
 use super::tame;
@@ -60,30 +62,6 @@ pub enum Failure {
     Random(#[from] getrandom::Error),
 }
 
-/// What a provider says of itself (OpenID Connect Discovery 1.0 §3), as far as it matters here.
-#[derive(Deserialize)]
-struct Written {
-    issuer: String,
-    authorization_endpoint: String,
-    token_endpoint: String,
-    jwks_uri: String,
-    token_endpoint_auth_methods_supported: Option<Vec<String>>,
-    #[serde(default)]
-    authorization_response_iss_parameter_supported: bool,
-}
-
-/// The same, checked.
-#[derive(Debug, Clone)]
-struct Metadata {
-    authorization: Address,
-    token: Address,
-    keys: Address,
-    /// The secret goes into the form, because it isn't taken in a header.
-    secret_in_form: bool,
-    /// Answers name their issuer.
-    names_itself: bool,
-}
-
 /// The only field of its answer that we read.
 #[derive(Deserialize)]
 struct Exchanged {
@@ -93,28 +71,6 @@ struct Exchanged {
 #[derive(Deserialize)]
 struct Refused {
     error: String,
-}
-
-/// Something that is kept for a while.
-struct Kept<T> {
-    value: Option<(Arc<T>, Instant)>,
-    /// When it was last asked for, whatever came of it.
-    asked: Option<Instant>,
-}
-
-impl<T> Kept<T> {
-    const fn nothing() -> Self {
-        Self { value: None, asked: None }
-    }
-
-    fn not_older(&self, than: Duration, now: Instant) -> Option<Arc<T>> {
-        let (value, since) = self.value.as_ref()?;
-        (now.saturating_duration_since(*since) < than).then(|| value.clone())
-    }
-
-    fn may_ask(&self, pause: Duration, now: Instant) -> bool {
-        self.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= pause)
-    }
 }
 
 /// The provider. Its locks are held while it is asked, so that others wait for the same answer, and no longer than it may take.
@@ -288,8 +244,7 @@ impl Provider {
         if let Some(metadata) = kept.not_older(self.settings.refresh, now) {
             return Ok(metadata);
         }
-        let asked = if kept.may_ask(self.settings.pause, now) {
-            kept.asked = Some(now);
+        let asked = if kept.ask(self.settings.pause, now) {
             self.discover().await.map_err(|why| unavailable(WHAT, why))
         } else {
             Err(Failure::Pausing(WHAT))
@@ -297,7 +252,7 @@ impl Provider {
         match asked {
             Ok(metadata) => {
                 let metadata = Arc::new(metadata);
-                kept.value = Some((metadata.clone(), Instant::now()));
+                kept.keep(metadata.clone(), Instant::now());
                 Ok(metadata)
             }
             // Providers move their pages rarely: what was true this morning will do.
@@ -307,36 +262,12 @@ impl Provider {
 
     async fn discover(&self) -> Result<Metadata, String> {
         let issuer = &self.settings.issuer;
-        let place =
-            format!("{}/.well-known/openid-configuration", issuer.as_str().trim_end_matches('/'));
-        let body = self.fetch(&Address::parse(&place)?).await?;
-        let written: Written =
-            serde_json::from_slice(&body).map_err(|error| format!("{place}: {error}"))?;
-        if written.issuer != issuer.as_str() {
-            return Err(format!(
-                "{place} is of the issuer {:?}: name that one in --oidc-issuer if it is meant",
-                written.issuer.chars().take(200).collect::<String>()
-            ));
-        }
-        let address = |text: &str| {
-            let address = Address::parse(text)?;
-            if issuer.is_https() && !address.is_https() {
-                return Err(format!("{text:?} is not encrypted"));
-            }
-            Ok(address)
-        };
-        // Where nothing is said, it is the header (OpenID Connect Discovery 1.0 §3).
-        let secret_in_form = written.token_endpoint_auth_methods_supported.is_some_and(|methods| {
-            let takes = |wanted: &str| methods.iter().any(|method| method == wanted);
-            takes("client_secret_post") && !takes("client_secret_basic")
-        });
-        Ok(Metadata {
-            authorization: address(&written.authorization_endpoint)?,
-            token: address(&written.token_endpoint)?,
-            keys: address(&written.jwks_uri)?,
-            secret_in_form,
-            names_itself: written.authorization_response_iss_parameter_supported,
-        })
+        let place = Address::parse(&format!(
+            "{}/.well-known/openid-configuration",
+            issuer.as_str().trim_end_matches('/')
+        ))?;
+        let body = self.fetch(&place).await?;
+        Metadata::parse(&body, issuer).map_err(|why| format!("{place}: {why}"))
     }
 
     /// The key of a signature. One that isn't among those that we have may be new; but whoever invents ids makes us ask no more often.
@@ -351,10 +282,9 @@ impl Provider {
             return Ok(key);
         }
         let mut failure = None;
-        if kept.may_ask(self.settings.pause, now) {
-            kept.asked = Some(now);
+        if kept.ask(self.settings.pause, now) {
             match self.fetch_keys(&metadata.keys).await {
-                Ok(keys) => kept.value = Some((Arc::new(keys), Instant::now())),
+                Ok(keys) => kept.keep(Arc::new(keys), Instant::now()),
                 Err(why) => failure = Some(unavailable(WHAT, why)),
             }
         } else if young.is_none() {
@@ -410,16 +340,5 @@ mod tests {
         let value = basic("a:b", "s%c ret+").unwrap();
         assert_eq!(value, format!("Basic {}", STANDARD.encode("a%3Ab:s%25c%20ret%2B")).as_str());
         assert!(value.is_sensitive());
-    }
-
-    #[test]
-    fn what_was_learnt_is_kept_for_a_while_and_asked_for_now_and_then() {
-        let now = Instant::now();
-        let hour = Duration::from_secs(3600);
-        let kept = Kept { value: Some((Arc::new(7), now)), asked: Some(now) };
-        assert!(kept.not_older(hour, now + hour / 2).is_some());
-        assert!(kept.not_older(hour, now + hour).is_none());
-        assert!(!kept.may_ask(hour, now + hour / 2) && kept.may_ask(hour, now + hour));
-        assert!(Kept::<u8>::nothing().may_ask(hour, now));
     }
 }

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use backend_auth::Flags;
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::provider::{Provider, assert_leads, sign_in};
 use crate::support::{Answer, OTHER_PASSWORD, Visitor, World};
 
 /// Tries of each.
@@ -43,15 +45,15 @@ fn median(times: &mut [Duration]) -> f64 {
     (times[half - 1] + times[half]).as_secs_f64()
 }
 
-/// A wrong password's median in unknown names', for the work and for the wait.
-async fn compare(visitor: &Visitor) -> (f64, f64) {
-    let wrong = seen(&visitor.login("alice", OTHER_PASSWORD).await);
+/// A wrong password's median for a known name, in unknown names', for the work and for the wait.
+async fn compare(visitor: &Visitor, known: &str) -> (f64, f64) {
+    let wrong = seen(&visitor.login(known, OTHER_PASSWORD).await);
     let (mut work, mut wait) = ([const { Vec::new() }; 2], [const { Vec::new() }; 2]);
     for number in 0..TRIES {
         // Each goes first half of the time.
         for which in [number % 2, (number + 1) % 2] {
             let (begun, before) = (Instant::now(), worked());
-            let answer = visitor.login(["alice", "nobody"][which], OTHER_PASSWORD).await;
+            let answer = visitor.login([known, "nobody"][which], OTHER_PASSWORD).await;
             wait[which].push(begun.elapsed());
             work[which].push(worked() - before);
             assert_eq!(seen(&answer), wrong);
@@ -67,22 +69,34 @@ async fn compare(visitor: &Visitor) -> (f64, f64) {
 /// With the hash at half of the whole: a missing one stands out, and so does what is done beside it for one of them only. Of the work other
 /// programs take nothing but room in the caches; the wait has them in it, and they strike at either as it comes. A difference of our own would
 /// show in each round.
-#[tokio::test]
-async fn unknown_name_and_wrong_password_take_the_same_time() {
-    let world = World::with(|flags| {
-        flags.hash_memory_kib = 4096;
-        flags.hash_passes = 1;
-    })
-    .await;
-    world.member("alice").await;
-    let visitor = world.visitor();
+async fn assert_same_time(visitor: &Visitor, known: &str) {
     let (mut rounds, mut same_work, mut same_wait) = (Vec::new(), false, false);
     while rounds.len() < ROUNDS && !(same_work && same_wait) {
-        let (work, wait) = compare(&visitor).await;
+        let (work, wait) = compare(visitor, known).await;
         eprintln!("wrong password to unknown name: work {work:.3}, wait {wait:.3}");
         same_work |= WITHIN.contains(&work);
         same_wait |= WITHIN.contains(&wait);
         rounds.push((work, wait));
     }
     assert!(same_work && same_wait, "work and wait: {rounds:?}");
+}
+
+fn half_is_the_hash(flags: &mut Flags) {
+    flags.hash_memory_kib = 4096;
+    flags.hash_passes = 1;
+}
+
+#[tokio::test]
+async fn unknown_name_and_wrong_password_take_the_same_time() {
+    let world = World::with(half_is_the_hash).await;
+    world.member("alice").await;
+    assert_same_time(&world.visitor(), "alice").await;
+}
+
+#[tokio::test]
+async fn so_does_an_account_without_a_password() {
+    let provider = Provider::start().await;
+    let world = provider.world_with(half_is_the_hash).await;
+    assert_leads(&sign_in(&world.visitor()).await, "/");
+    assert_same_time(&world.visitor(), "ada").await;
 }

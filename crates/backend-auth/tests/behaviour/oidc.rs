@@ -84,6 +84,27 @@ async fn with_https_the_cookie_is_bound_to_this_host() {
 }
 
 #[tokio::test]
+async fn a_provider_over_https_is_believed_by_its_certificate() {
+    let (provider, certificate) = Provider::start_secure().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), certificate).unwrap();
+    let world =
+        provider.world_with(|flags| flags.oidc.oidc_ca_file = Some(file.path().to_owned())).await;
+    let visitor = world.visitor();
+    let page = go(&visitor, "/auth/oidc/login").await;
+    assert!(page.starts_with("https://localhost:"), "{page}");
+    assert_leads(&visitor.get(&provider.let_in(&page)).await, "/");
+    assert_eq!((provider.asked("/token"), provider.asked("/keys")), (1, 1));
+    // One that nobody vouches for is not believed, nor is what it says of itself.
+    let (stranger, _) = Provider::start_secure().await;
+    let world =
+        stranger.world_with(|flags| flags.oidc.oidc_ca_file = Some(file.path().to_owned())).await;
+    let answer = world.visitor().get("/auth/oidc/login").await;
+    assert_leads(&answer, "/login?error=oidc_unavailable");
+    assert_eq!(stranger.asked("/.well-known/openid-configuration"), 0);
+}
+
+#[tokio::test]
 async fn the_secret_goes_the_way_that_the_provider_takes() {
     let provider = Provider::start().await;
     let supported = "token_endpoint_auth_methods_supported";

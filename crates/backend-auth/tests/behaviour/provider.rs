@@ -17,8 +17,15 @@ use http::{HeaderMap, StatusCode, header};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio_rustls::server::TlsStream;
 
 use crate::authenticator::ORIGIN;
 use crate::support::{Answer, Visitor, World};
@@ -62,6 +69,7 @@ type Change = Box<dyn Fn(&mut Value) + Send>;
 
 /// What the provider knows, what it did, and how it is to behave.
 pub(crate) struct Desk {
+    issuer: String,
     /// Who is signed in to it.
     pub(crate) subject: String,
     /// What that person is called.
@@ -107,11 +115,62 @@ impl Drop for Provider {
     }
 }
 
+/// A listener that speaks TLS.
+struct Secure {
+    listener: tokio::net::TcpListener,
+    tls: TlsAcceptor,
+}
+
+impl axum::serve::Listener for Secure {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let Ok((stream, peer)) = self.listener.accept().await else { continue };
+            // Whoever doesn't believe the certificate goes away.
+            if let Ok(stream) = self.tls.accept(stream).await {
+                return (stream, peer);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
 impl Provider {
     pub(crate) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}/realms/staff", listener.local_addr().unwrap());
+        Self::serve(listener, issuer)
+    }
+
+    /// One that is reached over https; with the certificate (PEM) that vouches for it.
+    pub(crate) async fn start_secure() -> (Self, String) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key.into())
+            .unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let listener = Secure { listener, tls: Arc::new(config).into() };
+        let issuer = format!("https://localhost:{port}/realms/staff");
+        (Self::serve(listener, issuer), made.cert.pem())
+    }
+
+    fn serve<L>(listener: L, issuer: String) -> Self
+    where
+        L: axum::serve::Listener,
+        L::Addr: std::fmt::Debug,
+    {
         let mut desk = Desk {
+            issuer: issuer.clone(),
             subject: "248289761001".to_owned(),
             username: json!("ada"),
             secret: Some(SECRET),
@@ -180,6 +239,14 @@ impl Provider {
         desk.username = json!(username);
     }
 
+    /// At its page, for a browser that believes its certificate: where it sends it, on our site.
+    pub(crate) fn let_in(&self, page: &str) -> String {
+        let uri: http::Uri = page.parse().unwrap();
+        let Query(asked) = Query::try_from_uri(&uri).unwrap();
+        let back = self.desk().authorize(asked).unwrap();
+        back.strip_prefix(ORIGIN).unwrap().to_owned()
+    }
+
     /// How often a path of it was asked for.
     pub(crate) fn asked(&self, path: &str) -> usize {
         self.desk().asked.get(&format!("/realms/staff{path}")).copied().unwrap_or_default()
@@ -194,6 +261,39 @@ impl Desk {
         secret[0] = 1;
         let id = format!("key-{}", random());
         self.keys = vec![(id, SigningKey::from_slice(&secret).unwrap())];
+    }
+
+    /// Its page lets everybody in at once: where it sends the browser, or what is wrong with the question.
+    fn authorize(&mut self, asked: HashMap<String, String>) -> Result<String, &'static str> {
+        let wanted = [
+            ("client_id", CLIENT),
+            ("redirect_uri", REDIRECT),
+            ("response_type", "code"),
+            ("code_challenge_method", "S256"),
+        ];
+        // Never to an address that it doesn't know (RFC 6749 §4.1.2.1).
+        if let Some((name, _)) =
+            wanted.iter().find(|(name, value)| asked.get(*name).is_none_or(|told| told != value))
+        {
+            return Err(name);
+        }
+        assert!(asked["scope"].split(' ').any(|scope| scope == "openid"), "{asked:?}");
+        let mut answer = vec![("state", asked["state"].clone())];
+        match self.denies {
+            Some(error) => answer.push(("error", error.to_owned())),
+            None => {
+                let code = random();
+                answer.push(("code", code.clone()));
+                self.codes.insert(code.clone(), asked.clone());
+                self.secrets.push(code);
+            }
+        }
+        answer.extend(self.names.clone().map(|issuer| ("iss", issuer)));
+        self.visits.push(asked);
+        let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+        let query: Vec<String> =
+            answer.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        Ok(format!("{REDIRECT}?{}", query.join("&")))
     }
 
     fn published(&self) -> Value {
@@ -255,8 +355,8 @@ async fn mood(State(desk): Shared, request: Request, next: Next) -> Response {
     }
 }
 
-async fn discover(State(desk): Shared, headers: HeaderMap) -> Json<Value> {
-    let issuer = format!("http://{}/realms/staff", headers["host"].to_str().unwrap());
+async fn discover(State(desk): Shared) -> Json<Value> {
+    let issuer = desk.lock().unwrap().issuer.clone();
     let mut told = json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
@@ -277,43 +377,10 @@ async fn keys(State(desk): Shared) -> Json<Value> {
 }
 
 async fn authorize(State(desk): Shared, Query(asked): Query<HashMap<String, String>>) -> Response {
-    let mut desk = desk.lock().unwrap();
-    let wanted = [
-        ("client_id", CLIENT),
-        ("redirect_uri", REDIRECT),
-        ("response_type", "code"),
-        ("code_challenge_method", "S256"),
-    ];
-    // Never to an address that it doesn't know (RFC 6749 §4.1.2.1).
-    if let Some((name, _)) =
-        wanted.iter().find(|(name, value)| asked.get(*name).is_none_or(|told| told != value))
-    {
-        return (StatusCode::BAD_REQUEST, *name).into_response();
+    match desk.lock().unwrap().authorize(asked) {
+        Ok(location) => (StatusCode::FOUND, [(header::LOCATION, location)]).into_response(),
+        Err(wrong) => (StatusCode::BAD_REQUEST, wrong).into_response(),
     }
-    assert!(asked["scope"].split(' ').any(|scope| scope == "openid"), "{asked:?}");
-    let mut answer = vec![("state", asked["state"].clone())];
-    match desk.denies {
-        Some(error) => answer.push(("error", error.to_owned())),
-        None => {
-            let code = random();
-            answer.push(("code", code.clone()));
-            desk.codes.insert(code.clone(), asked.clone());
-            desk.secrets.push(code);
-        }
-    }
-    answer.extend(desk.names.clone().map(|issuer| ("iss", issuer)));
-    desk.visits.push(asked);
-    let query: Vec<String> = answer
-        .iter()
-        .map(|(name, value)| {
-            format!(
-                "{name}={}",
-                percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC)
-            )
-        })
-        .collect();
-    let location = format!("{REDIRECT}?{}", query.join("&"));
-    (StatusCode::FOUND, [(header::LOCATION, location)]).into_response()
 }
 
 async fn token(
@@ -344,9 +411,8 @@ async fn token(
         return refused("invalid_grant");
     }
     let now = jiff::Timestamp::now().as_second();
-    let issuer = format!("http://{}/realms/staff", headers["host"].to_str().unwrap());
     let mut claims = json!({
-        "iss": issuer, "sub": desk.subject, "aud": CLIENT, "iat": now, "exp": now + 300,
+        "iss": desk.issuer, "sub": desk.subject, "aud": CLIENT, "iat": now, "exp": now + 300,
         "auth_time": now, "nonce": asked["nonce"], "preferred_username": desk.username,
     });
     if let Some(change) = &desk.claims {
@@ -369,9 +435,7 @@ fn knows(secret: Option<&str>, form: &HashMap<String, String>) -> bool {
         let pair = STANDARD.decode(value.strip_prefix("Basic ").unwrap()).unwrap();
         let pair = String::from_utf8(pair).unwrap();
         let (id, shown) = pair.split_once(':').unwrap();
-        let plain = |text: &str| {
-            percent_encoding::percent_decode_str(text).decode_utf8().unwrap().into_owned()
-        };
+        let plain = |text: &str| percent_decode_str(text).decode_utf8().unwrap().into_owned();
         return (plain(id), plain(shown)) == (CLIENT.to_owned(), secret.to_owned());
     }
     form.get("client_secret").is_some_and(|shown| shown == secret)

@@ -115,13 +115,13 @@ impl Visit<'_> {
         let account = SecretHash::digest(&format!("openid connect {state}"));
         let attempt = Attempt { ip: client.ip, device: None, account };
         if let Err(wait) = app.throttle.admit(attempt, Instant::now()) {
-            self.note(audit::THROTTLED, "");
+            self.note("login", audit::THROTTLED, "");
             return (None, Err(too_many(wait)));
         }
         let browser = app.cookies.oidc(headers);
         let Some(flow) = browser.and_then(|browser| provider.take(state, browser, now)) else {
             app.throttle.failed(attempt, Instant::now());
-            self.note(audit::REFUSED, "nothing of this browser is under way");
+            self.note("login", audit::REFUSED, "nothing of this browser is under way");
             return (None, Err(expired()));
         };
         let came = match self.person(&flow, &back, now).await {
@@ -154,13 +154,15 @@ impl Visit<'_> {
         match asked.await {
             Ok(Ok(person)) => Ok(person),
             Ok(Err(error)) => {
-                self.note(audit::REFUSED, &format!("the provider said {}", tame(error)));
+                let why = format!("the provider said {}", tame(error));
+                self.note(event(&flow.purpose), audit::REFUSED, &why);
                 Err((denied(error), false))
             }
             Err(failure) => {
                 let problem = failed(&failure);
                 let ours = problem.code() == "oidc_unavailable";
-                self.note(if ours { audit::ERROR } else { audit::REFUSED }, &failure.to_string());
+                let result = if ours { audit::ERROR } else { audit::REFUSED };
+                self.note(event(&flow.purpose), result, &failure.to_string());
                 Err((problem, matches!(failure, Failure::Exchange(_) | Failure::Mixed)))
             }
         }
@@ -214,7 +216,7 @@ impl Visit<'_> {
         };
         let entry = Entry::new("login", client).by(&account).detail(WAY);
         if account.disabled_at.is_some() {
-            self.count(audit::REFUSED);
+            self.count("login", audit::REFUSED);
             app.audit.note(entry.result(audit::REFUSED));
             return Err(no_account());
         }
@@ -226,15 +228,18 @@ impl Visit<'_> {
                 let next = flow.next.clone();
                 let half = Half { account, first: First::Linked(identity), remember, next, device };
                 half_way(app, half, factors, clock::now()).inspect_err(|_| {
-                    self.count(audit::THROTTLED);
+                    self.count("login", audit::THROTTLED);
                     app.audit.note(entry.result(audit::THROTTLED));
                 })?
             }
         };
-        self.count(match outcome {
-            Outcome::Entered(_) => audit::SUCCESS,
-            Outcome::Half { .. } => SECOND_FACTOR_NEEDED,
-        });
+        self.count(
+            "login",
+            match outcome {
+                Outcome::Entered(_) => audit::SUCCESS,
+                Outcome::Half { .. } => SECOND_FACTOR_NEEDED,
+            },
+        );
         Ok(Came::In(outcome))
     }
 
@@ -295,7 +300,11 @@ impl Visit<'_> {
         let Self { app, provider, client, headers } = self;
         let welcome = Welcome { app, client, headers, rule: rule(app, provider) };
         welcome.may_come().await.inspect_err(|_| {
-            self.note(audit::REFUSED, "nobody here is this person, and no account is made");
+            self.note(
+                "login",
+                audit::REFUSED,
+                "nobody here is this person, and no account is made",
+            );
         })?;
         if let Ok(name) = PeerId::parse(&newcomer.name) {
             match welcome.make(&newcomer, name).await {
@@ -307,20 +316,31 @@ impl Visit<'_> {
         let token = Secret::token().map_err(entry::random)?;
         let name = newcomer.name.clone();
         provider.pending.welcome(token.hash, newcomer, clock::now());
-        self.count(name::NAME_NEEDED);
+        self.count("login", name::NAME_NEEDED);
         Ok(Came::New(name, app.cookies.set_newcomer(&token.text, crate::oidc::pending::WITHIN)))
     }
 
-    fn count(&self, result: &str) {
-        self.app.metrics.logins.with_label_values(&[result]).inc();
+    fn count(&self, event: &str, result: &str) {
+        if event == "login" {
+            self.app.metrics.logins.with_label_values(&[result]).inc();
+        }
         self.app.metrics.oidc.with_label_values(&[result]).inc();
     }
 
-    fn note(&self, result: &'static str, why: &str) {
-        self.count(result);
+    fn note(&self, event: &'static str, result: &'static str, why: &str) {
+        self.count(event, result);
         let detail = if why.is_empty() { WAY.to_owned() } else { format!("{WAY}: {why}") };
-        let entry = Entry::new("login", self.client).by_name("(nobody yet)");
+        let entry = Entry::new(event, self.client).by_name("(nobody yet)");
         self.app.audit.note(entry.detail(detail).result(result));
+    }
+}
+
+/// What someone who comes back is about, for the audit log.
+fn event(purpose: &Purpose) -> &'static str {
+    match purpose {
+        Purpose::SignIn { .. } => "login",
+        Purpose::Link(_) => "link",
+        Purpose::Again(_) => "reauth",
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// What is kept.
 pub(super) struct Kept<T> {
     value: Option<(Arc<T>, Instant)>,
-    /// When it was last asked for, whatever came of it.
+    /// When it was last asked for, whatever came of that.
     asked: Option<Instant>,
 }
 
@@ -22,18 +22,18 @@ impl<T> Kept<T> {
         (now.saturating_duration_since(*since) < than).then(|| value.clone())
     }
 
-    /// Whether it may be asked for again; counts as asking.
-    pub(super) fn ask(&mut self, pause: Duration, now: Instant) -> bool {
-        let may = self.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= pause);
-        if may {
-            self.asked = Some(now);
-        }
-        may
+    /// Whether it may be asked for again.
+    pub(super) fn may_ask(&self, pause: Duration, now: Instant) -> bool {
+        self.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= pause)
     }
 
-    /// Keeps what came.
-    pub(super) fn keep(&mut self, value: Arc<T>, now: Instant) {
-        self.value = Some((value, now));
+    /// Notes what came of asking for it, and keeps it if it came. Only what came to an end counts: whoever asks and goes away meanwhile
+    /// makes nobody wait.
+    pub(super) fn asked<E>(&mut self, came: Result<T, E>, now: Instant) -> Result<Arc<T>, E> {
+        self.asked = Some(now);
+        let value = Arc::new(came?);
+        self.value = Some((value.clone(), now));
+        Ok(value)
     }
 }
 
@@ -46,12 +46,13 @@ mod tests {
         let now = Instant::now();
         let hour = Duration::from_secs(3600);
         let mut kept = Kept::nothing();
-        assert!(kept.not_older(hour, now).is_none());
-        assert!(kept.ask(hour, now));
-        kept.keep(Arc::new(7), now);
+        assert!(kept.not_older(hour, now).is_none() && kept.may_ask(hour, now));
+        assert_eq!(kept.asked(Ok::<_, ()>(7), now).as_deref(), Ok(&7));
         assert_eq!(kept.not_older(hour, now + hour / 2).as_deref(), Some(&7));
         assert!(kept.not_older(hour, now + hour).is_none());
-        assert!(!kept.ask(hour, now + hour / 2) && kept.ask(hour, now + hour));
-        assert!(!kept.ask(hour, now + hour), "it was asked for just now");
+        assert!(!kept.may_ask(hour, now + hour / 2) && kept.may_ask(hour, now + hour));
+        assert_eq!(kept.asked(Err("down"), now + hour), Err("down"));
+        assert!(!kept.may_ask(hour, now + hour), "it was asked for just now");
+        assert!(kept.not_older(2 * hour, now + hour).is_some(), "what was there stays");
     }
 }

@@ -244,20 +244,14 @@ impl Provider {
         if let Some(metadata) = kept.not_older(self.settings.refresh, now) {
             return Ok(metadata);
         }
-        let asked = if kept.ask(self.settings.pause, now) {
-            self.discover().await.map_err(|why| unavailable(WHAT, why))
+        let asked = if kept.may_ask(self.settings.pause, now) {
+            let came = self.discover().await;
+            kept.asked(came, Instant::now()).map_err(|why| unavailable(WHAT, why))
         } else {
             Err(Failure::Pausing(WHAT))
         };
-        match asked {
-            Ok(metadata) => {
-                let metadata = Arc::new(metadata);
-                kept.keep(metadata.clone(), Instant::now());
-                Ok(metadata)
-            }
-            // Providers move their pages rarely: what was true this morning will do.
-            Err(failure) => kept.not_older(STALE, now).ok_or(failure),
-        }
+        // Providers move their pages rarely: what was true this morning will do.
+        asked.or_else(|failure| kept.not_older(STALE, now).ok_or(failure))
     }
 
     async fn discover(&self) -> Result<Metadata, String> {
@@ -282,11 +276,9 @@ impl Provider {
             return Ok(key);
         }
         let mut failure = None;
-        if kept.ask(self.settings.pause, now) {
-            match self.fetch_keys(&metadata.keys).await {
-                Ok(keys) => kept.keep(Arc::new(keys), Instant::now()),
-                Err(why) => failure = Some(unavailable(WHAT, why)),
-            }
+        if kept.may_ask(self.settings.pause, now) {
+            let came = self.fetch_keys(&metadata.keys).await;
+            failure = kept.asked(came, Instant::now()).err().map(|why| unavailable(WHAT, why));
         } else if young.is_none() {
             failure = Some(Failure::Pausing(WHAT));
         }

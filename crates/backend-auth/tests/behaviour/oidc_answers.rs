@@ -323,6 +323,29 @@ async fn a_provider_that_never_answers_is_given_up() {
 }
 
 #[tokio::test]
+async fn whoever_goes_away_while_the_provider_is_asked_makes_nobody_wait() {
+    let provider = Provider::start().await;
+    let pause = std::time::Duration::from_secs(3600);
+    let world = provider.world_with(|flags| flags.oidc.oidc_pause = pause).await;
+    provider.desk().mood = Mood::Silent;
+    let discovery = "/.well-known/openid-configuration";
+    let visitor = world.visitor();
+    let gone = async {
+        while provider.asked(discovery) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        answer = visitor.get("/auth/oidc/login") => panic!("{answer:?}"),
+        () = gone => {}
+    }
+    drop(visitor);
+    provider.desk().mood = Mood::Well;
+    assert_leads(&sign_in(&world.visitor()).await, "/");
+    assert_eq!(provider.asked(discovery), 2);
+}
+
+#[tokio::test]
 async fn an_answer_without_an_end_is_not_read() {
     let provider = Provider::start().await;
     let world = provider.world().await;

@@ -35,6 +35,8 @@ pub struct Cli {
 const EXAMPLES: &str = "Examples:
   backend-auth                                          on 127.0.0.1:9000, data in ./data, pages from ./www
   backend-auth --public-origin https://chat.example.org secure cookies, http is redirected
+  backend-auth --public-origin https://chat.example.org --oidc-issuer https://login.example.org --oidc-client-id chat
+                                                        people sign in by OpenID Connect, too
   backend-auth --registration invite                    the first account, then holders of an invite
   backend-auth reset-link carol                         a link for someone who forgot the password
   backend-auth rotate-key                               a new key for identities, before it is time

@@ -155,6 +155,11 @@ pub fn end_sessions(db: &Connection, id: &str, now: i64) -> Outcome {
 /// # Errors
 /// What SQLite says.
 pub fn remove_factors(db: &Connection, id: &str, now: i64) -> Outcome {
+    let Some((account, password)) = accounts::of(db, id)? else { return Ok(Err(Refusal::Unknown)) };
+    let other_way = password.is_some() || !linked::of_account(db, id)?.is_empty();
+    if !other_way && is_last_admin(db, &account)? {
+        return Ok(Err(Refusal::LastAdmin));
+    }
     factors::remove_all(db, id)?;
     end_sessions(db, id, now)
 }
@@ -164,6 +169,11 @@ pub fn remove_factors(db: &Connection, id: &str, now: i64) -> Outcome {
 /// # Errors
 /// What SQLite says.
 pub fn unlink(db: &Connection, id: &str, now: i64) -> Outcome {
+    let Some((account, password)) = accounts::of(db, id)? else { return Ok(Err(Refusal::Unknown)) };
+    let other_way = password.is_some() || factors::of(db, id)?.passkeys > 0;
+    if !other_way && is_last_admin(db, &account)? {
+        return Ok(Err(Refusal::LastAdmin));
+    }
     linked::remove_all(db, id)?;
     end_sessions(db, id, now)
 }

@@ -407,6 +407,25 @@ async fn an_administrator_sees_links_and_takes_them_away() {
 }
 
 #[tokio::test]
+async fn the_only_administrator_keeps_a_way_in() {
+    let provider = Provider::start().await;
+    let world = provider.world().await;
+    let (ada, mut authenticator) = (world.visitor(), Authenticator::new());
+    assert_leads(&sign_in(&ada).await, "/");
+    let about = json!({"user_id": ada.get("/me").await.json()["user_id"]});
+    let answer = ada.post("/auth/admin/users/unlink", about.clone()).await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (409, "last_admin"));
+    assert_eq!(passkeys::add(&ada, &mut authenticator).await.status, 200);
+    assert_eq!(ada.post("/auth/admin/users/unlink", about.clone()).await.status, 200);
+    let (ada, answer) = passkeys::sign_in(&world, &mut authenticator).await;
+    assert_eq!(answer.status, 200);
+    let answer = ada.post("/auth/admin/users/remove-factors", about.clone()).await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (409, "last_admin"));
+    assert_eq!(ada.post("/password", json!({"new_password": PASSWORD})).await.status, 200);
+    assert_eq!(ada.post("/auth/admin/users/remove-factors", about).await.status, 200);
+}
+
+#[tokio::test]
 async fn links_are_in_the_database_and_go_with_the_account() {
     let provider = Provider::start().await;
     let mut world = provider.world().await;

@@ -20,7 +20,8 @@ use crate::store::people;
         (status = 200, body = wire::Success<ChangedUser>),
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`not_an_admin`, `reauth_required`"),
-        (status = 404, description = "`unknown_user`")))]
+        (status = 404, description = "`unknown_user`"),
+        (status = 409, description = "`last_admin`: its owner, the only administrator, couldn't sign in any more")))]
 pub async fn remove(
     State(app): State<Arc<App>>,
     client: Client,
@@ -39,7 +40,8 @@ pub async fn remove(
         (status = 200, body = wire::Success<ChangedUser>),
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`not_an_admin`, `reauth_required`"),
-        (status = 404, description = "`unknown_user`")))]
+        (status = 404, description = "`unknown_user`"),
+        (status = 409, description = "`last_admin`: its owner, the only administrator, couldn't sign in any more")))]
 pub async fn unlink(
     State(app): State<Arc<App>>,
     client: Client,

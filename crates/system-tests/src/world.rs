@@ -66,9 +66,17 @@ pub struct Plan {
     replaced: Vec<(String, String)>,
     hosts: Option<String>,
     for_others: bool,
+    log_level: Option<String>,
 }
 
 impl Plan {
+    /// How much all programs log.
+    #[must_use]
+    pub fn log_level(mut self, level: &str) -> Self {
+        self.log_level = Some(level.to_owned());
+        self
+    }
+
     /// The proxy listens on all addresses of its machine, for the other machines of a [lab](crate::lab).
     #[must_use]
     pub fn for_others(mut self) -> Self {
@@ -154,12 +162,15 @@ auth = "none"
         let proxy_ip = if self.for_others { "0.0.0.0" } else { "127.0.0.1" };
         let proxy_bound = format!("{proxy_ip}:{}", proxy_port.number());
 
+        let level = self.log_level.as_deref().unwrap_or("info");
         let auth = Recipe::new(binary("backend-auth"), folder.path())
+            .env("LOG_LEVEL", level)
             .args(["--log-format", "text", "--server-port", &auth_port.number().to_string()])
             .args(["--data-dir", "auth-data", "--www"])
             .args([repository().join("www")])
             .args(&self.auth_flags);
         let tracker = Recipe::new(binary("chat-tracker"), folder.path())
+            .env("LOG_LEVEL", level)
             .args(["--log-format", "text", "--server-port", &tracker_port.number().to_string()])
             .args(["--data-dir", "tracker-data", "--admin", &admin_port.local()])
             .env("STUN_PORT", tracker_port.number().to_string())
@@ -167,6 +178,7 @@ auth = "none"
             .args(&self.tracker_flags);
         let proxy = self
             .proxy_recipe(folder.path())
+            .env("LOG_LEVEL", level)
             .args(["--log-format", "text", "--config"])
             .args([config])
             .env("PROXY_LISTEN", proxy_bound.as_str())

@@ -7,6 +7,7 @@
 //! - [`keys`]: the keys that sign identities change.
 //! - [`sessions`]: login, cookie, logout; [`revocation`]: what ends with a session; [`tokens`]: those of curl and bots.
 //! - [`auth_down`]: without backend-auth the protected routes are closed.
+//! - [`front_door`]: a path in another spelling opens nothing. [`secrets`]: no log has one.
 //! - [`upstreams`]: backends die, come late and move.
 //! - [`load`]: a gigabyte each way, two thousand open streams.
 //! - [`processes`]: flags, ports and signals of the programs.
@@ -19,6 +20,7 @@
 mod auth_down;
 mod documents;
 mod durability;
+mod front_door;
 mod identity;
 mod keys;
 mod links;
@@ -28,6 +30,7 @@ mod processes;
 mod reader;
 mod readme;
 mod revocation;
+mod secrets;
 mod sessions;
 mod tokens;
 mod upstreams;

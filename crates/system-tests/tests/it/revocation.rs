@@ -78,6 +78,33 @@ async fn logging_out_ends_open_streams_and_tokens() {
 }
 
 #[tokio::test]
+async fn rule_44_with_the_usual_flags_too_streams_end_within_fifteen_seconds() {
+    let world = World::start().await;
+    let alice = world.account("alice").await;
+    let open = Open::by(&alice, &world).await;
+    alice.post("/logout", json!({})).await.ok();
+    open.ends().await;
+}
+
+#[tokio::test]
+async fn rule_19_streams_of_an_access_token_end_with_it() {
+    let world = world().await;
+    let alice = world.account("alice").await;
+    let body = json!({"name": "script", "scopes": ["chat:read"]});
+    let token = alice.post("/auth/tokens", body).await.ok();
+    let script = world.stranger().acting_as("alice");
+    let bearer = token["token"].as_str().unwrap();
+    let request = script.request(reqwest::Method::GET, "/chat/events").bearer_auth(bearer);
+    let mut events = EventStream::open(request).await.unwrap();
+    events.next_of("hello").await;
+    alice.post("/auth/tokens/revoke", json!({"id": token["id"]})).await.ok();
+    let begun = Instant::now();
+    let end = async { while events.next().await.is_ok() {} };
+    tokio::time::timeout(patience(), end).await.expect("the stream goes on");
+    assert!(begun.elapsed() < STREAMS_END_WITHIN, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn revoking_another_device_ends_its_open_streams() {
     let world = world().await;
     let alice = world.account("alice").await;

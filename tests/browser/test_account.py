@@ -164,7 +164,7 @@ def test_an_answer_that_fails_is_said_in_its_place_and_what_was_typed_stays(visi
     ana.call("POST", "/logout")
     make.click()
     with ana.context.expect_page() as opened:
-        page.locator("#tokens form").get_by_role("link", name="Sign in").click()
+        page.locator("#tokens form").get_by_role("link", name="Sign in", exact=True).click()
     door = opened.value
     door.get_by_label("User name").fill("ana")
     door.get_by_label("Password", exact=True).fill(PASSWORD)

@@ -78,7 +78,7 @@ def test_a_wrong_password_is_told_and_the_right_one_enters(visit):
     expect(page).to_have_url(re.compile("/login"))
     page.get_by_label("User name").fill("ana")
     page.get_by_label("Password", exact=True).fill("not the password at all")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("alert")).to_have_text("User name or password is wrong.")
     expect(page.get_by_label("User name")).to_have_value("ana")
     field = page.get_by_label("Password", exact=True)
@@ -122,7 +122,7 @@ def test_a_session_that_ends_asks_to_sign_in_and_comes_back_to_the_same_place(vi
         )
 
     eventually(ended)
-    banner.get_by_role("button", name="Sign in").click()
+    banner.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_label("User name").fill("ana")
     page.get_by_label("Password", exact=True).fill(PASSWORD + " 2")
     page.keyboard.press("Enter")

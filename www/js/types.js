@@ -77,6 +77,7 @@
  * @property {string} name              What its owner calls it.
  * @property {string} created_at
  * @property {string} [last_used]
+ * @property {string} [host]            The host name at which it works, if that is known.
  *
  * @typedef {object} PasskeyOptions     Answer to what begins an exchange with an authenticator.
  * @property {{publicKey: Record<string, any>}} options

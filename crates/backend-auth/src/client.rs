@@ -60,6 +60,13 @@ impl FromRequestParts<Arc<App>> for Client {
 }
 
 impl Client {
+    /// Who sent such headers by a neighbour that says so.
+    #[cfg(test)]
+    pub(crate) fn of_headers(headers: &HeaderMap, forwarded_proto: Option<Proto>) -> Self {
+        let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        Self { forwarded_proto, ..Self::of(headers, nobody, &[]) }
+    }
+
     fn of(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> Self {
         let text = |name: &HeaderName| {
             let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();

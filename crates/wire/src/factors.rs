@@ -123,6 +123,9 @@ pub struct Passkey {
     /// When someone last signed in with it (RFC 3339, UTC).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used: Option<String>,
+    /// The host name at which it works, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
 }
 
 /// `POST /auth/passkeys/rename`

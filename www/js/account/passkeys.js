@@ -35,7 +35,7 @@ export function passkeysLine({ count, served }, section) {
  * @param {{passkey: Passkey}} row
  * @param {import('./factors.js').Section} section
  */
-export function passkeyLine({ passkey: { id, name, created_at: since, last_used: used } }, section) {
+export function passkeyLine({ passkey: { id, name, created_at: since, last_used: used, host } }, section) {
   const remove = () => sureDialog(
     { title: t('passkey.remove.title', { name }), text: t('passkey.remove.hint'), verb: t('passkey.remove') },
     () => securePost('/auth/passkeys/remove', { id }),
@@ -49,6 +49,7 @@ export function passkeyLine({ passkey: { id, name, created_at: since, last_used:
     title: name,
     notes: [
       t('passkey.added', { time: when('short', Date.parse(since)) }),
+      ...(host === undefined || host === location.hostname ? [] : [t('passkey.elsewhere', { host })]),
       used === undefined ? t('passkey.unused') : t('passkey.used', { time: when('short', Date.parse(used)) }),
     ],
     actions: [el('button', { class: 'small', attrs: { type: 'button', 'aria-label': t('passkey.remove.of', { name }) }, on: { click: remove } }, t('passkey.remove'))],

@@ -24,7 +24,7 @@ use crate::store::{accounts, factors, linked, passkeys, sessions};
     responses(
         (status = 200, body = wire::Success<Factors>),
         (status = 401, description = "`unauthenticated`")))]
-pub async fn list(State(app): State<Arc<App>>, caller: SignedIn) -> Response {
+pub async fn list(State(app): State<Arc<App>>, client: Client, caller: SignedIn) -> Response {
     let account = caller.session.account.id.clone();
     let found = app
         .store
@@ -43,7 +43,7 @@ pub async fn list(State(app): State<Arc<App>>, caller: SignedIn) -> Response {
             totp: found.totp.map(|since| TotpFactor { since: clock::rfc3339(since) }),
             recovery_codes: found.recovery_codes,
             passkeys: listed.into_iter().map(shown).collect(),
-            passkeys_unavailable: app.passkeys.host().err().map(str::to_owned),
+            passkeys_unavailable: app.passkeys.host(&client).err(),
             password,
             oidc: app.oidc.as_ref().map(|provider| provider.settings().name.clone()),
             linked: linked
@@ -69,6 +69,7 @@ pub(super) fn shown(listed: passkeys::Listed) -> Passkey {
         name: listed.name,
         created_at: clock::rfc3339(listed.created_at),
         last_used: listed.last_used.map(clock::rfc3339),
+        host: listed.host,
     }
 }
 

@@ -18,12 +18,12 @@ use crate::qr;
 /// What the login and registration pages need to know.
 #[utoipa::path(get, path = "/auth/info", tag = "pages",
     responses((status = 200, body = wire::Success<wire::auth::Info>)))]
-pub async fn info(State(app): State<Arc<App>>) -> Response {
+pub async fn info(State(app): State<Arc<App>>, client: Client) -> Response {
     success(Info {
         registration: app.config.registration,
         first_run: app.first_run.load(Ordering::Relaxed),
         password_min: app.config.password_min,
-        passkeys: app.passkeys.host().is_ok(),
+        passkeys: app.passkeys.host(&client).is_ok(),
         oidc: app.oidc.as_ref().map(|provider| OidcProvider {
             name: provider.settings().name.clone(),
             register: super::oidc::takes_strangers(&app, provider),

@@ -189,7 +189,8 @@ async fn sign_in(
             next: login.next.clone(),
             device: attempt.device,
         };
-        return half_way(app, half, factors, now)
+        return half_way(app, client, half, factors, now)
+            .await
             .inspect(|_| note(SECOND_FACTOR_NEEDED))
             .inspect_err(|_| note(audit::THROTTLED));
     }
@@ -209,13 +210,15 @@ enum Passed {
 /// Begins a half session, for someone who showed the first thing.
 ///
 /// # Errors
-/// 429 when the account has too many.
-pub(super) fn half_way(
+/// 429 when the account has too many, 503.
+pub(super) async fn half_way(
     app: &App,
+    client: &Client,
     half: Half,
     factors: Factors,
     now: i64,
 ) -> Result<Outcome, Problem> {
+    let factors = second::shown_by(app, client, &half.account.id, factors).await?;
     let token = Secret::token().map_err(entry::random)?;
     let lifetime = app.halves.lifetime();
     app.halves.begin(token.hash, half, now).map_err(too_many)?;
@@ -225,7 +228,7 @@ pub(super) fn half_way(
                   programs better use a personal access token"
             .to_owned(),
         code: SECOND_FACTOR_NEEDED.to_owned(),
-        factors: second::shown_by(factors),
+        factors,
         expires_in: lifetime,
     };
     Ok(Outcome::Half { needed, cookie: app.cookies.set_half(&token.text, lifetime) })

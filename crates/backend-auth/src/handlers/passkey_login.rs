@@ -56,15 +56,15 @@ pub struct ShowSecond {
     responses(
         (status = 200, body = wire::Success<Options>, description = "For `navigator.credentials.get`; Set-Cookie names the exchange, which is good once and for 5 minutes"),
         (status = 409, description = "`passkeys_unavailable`: this host has no name, or it is plain http; the message says which")))]
-pub async fn begin(State(app): State<Arc<App>>) -> Response {
-    match ask(&app) {
+pub async fn begin(State(app): State<Arc<App>>, client: Client) -> Response {
+    match ask(&app, &client) {
         Ok((options, cookie)) => entry::with_cookies(success(Options { options }), cookie),
         Err(problem) => problem.into_response(),
     }
 }
 
-fn ask(app: &App) -> Result<(Value, Option<HeaderValue>), Problem> {
-    let begun = host(app)?.ask_for_any();
+fn ask(app: &App, client: &Client) -> Result<(Value, Option<HeaderValue>), Problem> {
+    let begun = host(app, client)?.ask_for_any();
     let (options, exchange) = begun.map_err(|error| Problem::internal(&error))?;
     let token = Secret::token().map_err(entry::random)?;
     app.passkeys.begin(token.hash, exchange, clock::now());
@@ -103,7 +103,7 @@ async fn sign_in(
     headers: &HeaderMap,
     ShowPasskey { credential, remember }: ShowPasskey,
 ) -> Result<Entered, Problem> {
-    let host = host(app)?;
+    let host = host(app, client)?;
     let replaced = app.cookies.session(headers)?;
     let now = clock::now();
     let exchange = app.cookies.passkey(headers).and_then(|token| app.passkeys.take(&token, now));
@@ -176,24 +176,28 @@ async fn sign_in(
         (status = 200, body = wire::Success<Options>, description = "For `navigator.credentials.get`; good once"),
         (status = 401, description = "`sign_in_again`: the password is to be shown first, or again"),
         (status = 409, description = "`passkeys_unavailable`; `no_passkey`: the account has none")))]
-pub async fn begin_second(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    match ask_second(&app, &headers).await {
+pub async fn begin_second(
+    State(app): State<Arc<App>>,
+    client: Client,
+    headers: HeaderMap,
+) -> Response {
+    match ask_second(&app, &client, &headers).await {
         Ok(options) => success(Options { options }),
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn ask_second(app: &App, headers: &HeaderMap) -> Result<Value, Problem> {
+async fn ask_second(app: &App, client: &Client, headers: &HeaderMap) -> Result<Value, Problem> {
     let (token, half) = second::find(app, headers)?;
-    let host = host(app)?;
-    let account = half.account.id.clone();
-    let known = app.store.read(move |db| passkeys::kept_of(db, &account)).await?;
+    let host = host(app, client)?;
+    let (account, name) = (half.account.id.clone(), host.name().to_owned());
+    let known = app.store.read(move |db| passkeys::kept_of(db, &account, &name)).await?;
     let begun = host.ask_for_one_of(known).map_err(|error| Problem::internal(&error))?;
     let Some((options, exchange)) = begun else {
         return Err(Problem::new(
             http::StatusCode::CONFLICT,
             "no_passkey",
-            "this account has no passkey: show another factor",
+            "this account has no passkey for this host: show another factor",
         ));
     };
     app.passkeys.begin(token, exchange, clock::now());
@@ -228,7 +232,7 @@ async fn complete(
     credential: NonDiscoverableAuthenticationRelaxed16,
 ) -> Result<Entered, Problem> {
     let (token, half) = second::find(app, headers)?;
-    let host = host(app)?;
+    let host = host(app, client)?;
     let exchange = match app.passkeys.take(&token, clock::now()) {
         Some(Exchange::SecondFactor(exchange)) => exchange,
         _ => return Err(no_exchange()),

@@ -89,9 +89,9 @@ impl Checked {
 ///
 /// # Errors
 /// 409 `passkeys_unavailable`
-pub(super) fn host(app: &App) -> Result<&Host, Problem> {
+pub(super) fn host(app: &App, client: &Client) -> Result<Arc<Host>, Problem> {
     app.passkeys
-        .host()
+        .host(client)
         .map_err(|reason| Problem::new(StatusCode::CONFLICT, "passkeys_unavailable", reason))
 }
 
@@ -102,18 +102,19 @@ pub(super) fn host(app: &App) -> Result<&Host, Problem> {
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`reauth_required`: POST /auth/reauth first"),
         (status = 409, description = "`passkeys_unavailable`: this host has no name, or it is plain http; the message says which")))]
-pub async fn begin(State(app): State<Arc<App>>, Fresh(caller): Fresh) -> Response {
-    match options(&app, &caller).await {
+pub async fn begin(State(app): State<Arc<App>>, client: Client, Fresh(caller): Fresh) -> Response {
+    match options(&app, &client, &caller).await {
         Ok(options) => success(Options { options }),
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn options(app: &App, caller: &SignedIn) -> Result<Value, Problem> {
-    let host = host(app)?;
+async fn options(app: &App, client: &Client, caller: &SignedIn) -> Result<Value, Problem> {
+    let host = host(app, client)?;
     let account = &caller.session.account;
     let id = account.id.clone();
-    let known = app.store.read(move |db| passkeys::kept_of(db, &id)).await?;
+    let name = host.name().to_owned();
+    let known = app.store.read(move |db| passkeys::kept_of(db, &id, &name)).await?;
     let owner = Owner { id: &account.id, name: &account.name };
     let begun = host.ask_for_new(owner, known);
     let (options, exchange) = begun.map_err(|error| Problem::internal(&error))?;
@@ -156,7 +157,7 @@ async fn keep(
 ) -> Result<(Vec<String>, Vec<HeaderValue>), Problem> {
     let Changer { app, client, caller, .. } = changer;
     let name = name(&asked.name)?;
-    let host = host(app)?;
+    let host = host(app, client)?;
     let entry = Entry::new("add_factor", client).detail("passkey");
     let now = clock::now();
     let Some(Exchange::Register(exchange)) = app.passkeys.take(&caller.token, now) else {
@@ -167,7 +168,8 @@ async fn keep(
         app.audit.note(entry.clone().by(&caller.session.account).result(audit::REFUSED));
         Problem::bad_request("invalid_passkey", format!("this passkey can't be kept: {error}"))
     })?;
-    let new = New { id: crate::secret::public_id().map_err(entry::random)?, name, kept };
+    let id = crate::secret::public_id().map_err(entry::random)?;
+    let new = New { id, name, host: host.name().to_owned(), kept };
     let codes = Codes::new().map_err(entry::random)?;
     let limit = app.config.passkeys_per_account;
     let ((codes, _), cookies) = changer

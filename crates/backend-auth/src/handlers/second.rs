@@ -24,7 +24,7 @@ use crate::next;
 use crate::recovery;
 use crate::secret::SecretHash;
 use crate::store::factors::{self, Factors, Seed};
-use crate::store::{devices, sessions};
+use crate::store::{devices, passkeys, sessions};
 use crate::throttle::Attempt;
 use crate::totp;
 
@@ -69,16 +69,32 @@ pub(super) fn find(app: &App, headers: &HeaderMap) -> Result<(SecretHash, Arc<Ha
     Ok((token, half))
 }
 
-/// What an account with such factors can show.
-pub(super) fn shown_by(factors: Factors) -> Vec<Factor> {
-    [
+/// What an account with such factors can show at the host that the client asks: passkeys of another host are of no use there.
+///
+/// # Errors
+/// 503.
+pub(super) async fn shown_by(
+    app: &App,
+    client: &Client,
+    account: &str,
+    factors: Factors,
+) -> Result<Vec<Factor>, Problem> {
+    let passkey = match app.passkeys.host(client) {
+        Ok(host) if factors.passkeys > 0 => {
+            let (id, name) = (account.to_owned(), host.name().to_owned());
+            !app.store.read(move |db| passkeys::kept_of(db, &id, &name)).await?.is_empty()
+        }
+        Ok(_) | Err(_) => false,
+    };
+    let codes = factors.recovery_codes > 0;
+    // Nothing but passkeys of elsewhere: that is what there is to say.
+    let stuck = factors.totp.is_none() && !codes;
+    let shown = [
         factors.totp.map(|_| Factor::Totp),
-        (factors.passkeys > 0).then_some(Factor::Passkey),
-        (factors.recovery_codes > 0).then_some(Factor::RecoveryCode),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+        (passkey || stuck).then_some(Factor::Passkey),
+        codes.then_some(Factor::RecoveryCode),
+    ];
+    Ok(shown.into_iter().flatten().collect())
 }
 
 /// What was shown, still to be used up.

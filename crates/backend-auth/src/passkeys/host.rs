@@ -1,7 +1,7 @@
 //! The host that passkeys belong to: it asks authenticators, and checks what they answer.
 //!
 //! A passkey belongs to a host name and works nowhere else. Browsers offer passkeys over https, and on localhost; so we need to know
-//! the public origin, and say why not where it doesn't fit.
+//! the public origin, and say why not where it doesn't fit. Who has told us none has passkeys at localhost all the same ([`Host::asked`]).
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -30,15 +30,20 @@ use webauthn_rp::{
 
 use super::kept::{self, Damaged, Kept, PublicKey, STATE};
 use super::{Exchange, USER};
+use crate::client::{Client, Proto};
 use crate::origin::Origin;
 
 /// What authenticators show beside the host's name.
 const NAME: &str = "Hybrid chat";
 
+/// Where browsers have passkeys without https.
+const LOCAL: &str = "localhost";
+
 /// A host with passkeys.
 #[derive(Debug)]
 pub struct Host {
     name: RpId,
+    label: String,
     origin: String,
 }
 
@@ -100,26 +105,47 @@ impl Host {
     /// # Errors
     /// Why it has no passkeys, for people.
     pub fn of(origin: Option<&Origin>) -> Result<Self, String> {
-        let Some(origin) = origin else {
-            return Err("passkeys belong to a host name, which this server wasn't told: start backend-auth with \
-                        --public-origin https://chat.example.org (PUBLIC_ORIGIN)"
-                .to_owned());
-        };
+        let Some(origin) = origin else { return Err(untold()) };
         let name = origin.host();
         if name.starts_with('[') || name.parse::<std::net::IpAddr>().is_ok() {
             return Err(format!(
                 "passkeys belong to a host name, and {name} is an address: give this server a name"
             ));
         }
-        let local = name == "localhost" || name.ends_with(".localhost");
+        let local = name == LOCAL || name.ends_with(".localhost");
         if !origin.is_https() && !local {
             return Err(format!(
                 "browsers have passkeys over https only (or on localhost), and this is {origin}"
             ));
         }
-        let name = AsciiDomain::try_from(name.to_owned())
+        let label = name.to_owned();
+        let name = AsciiDomain::try_from(label.clone())
             .map_err(|error| format!("passkeys can't be used at {origin}: {error}"))?;
-        Ok(Self { name: RpId::Domain(name), origin: origin.as_str().to_owned() })
+        Ok(Self { name: RpId::Domain(name), label, origin: origin.as_str().to_owned() })
+    }
+
+    /// The host that a request asked, where no public origin was told: localhost, at whatever port, and nothing else.
+    ///
+    /// Anyone can write `Host: localhost` into a request, and gains nothing by it. What the browser signs has the origin of the page that it
+    /// shows, and the authenticator adds the host name: an answer that fits comes from a page that someone opened at localhost on their own
+    /// machine, with a passkey that they made there. Whatever serves another port of that machine could ask for such an answer and hand it on
+    /// (a passkey knows no ports), but it shares the cookies of the chat as well, and has no need to.
+    ///
+    /// # Errors
+    /// That passkeys need a public name, for people.
+    pub fn asked(client: &Client) -> Result<Self, String> {
+        let scheme = if client.forwarded_proto == Some(Proto::Https) { "https" } else { "http" };
+        let origin =
+            client.host.as_deref().map(|host| Origin::parse(&format!("{scheme}://{host}")));
+        match origin {
+            Some(Ok(origin)) if origin.host() == LOCAL => Self::of(Some(&origin)),
+            _ => Err(untold()),
+        }
+    }
+
+    /// Its name, without a port.
+    pub fn name(&self) -> &str {
+        &self.label
     }
 
     /// Asks for a new passkey that signs in without a name, of an authenticator that has none of those that are `known`.
@@ -248,6 +274,13 @@ fn check(
     Ok(passkey.dynamic_state().into())
 }
 
+/// Why there are none: for people.
+fn untold() -> String {
+    "passkeys belong to a host name, which this server wasn't told: start backend-auth with --public-origin \
+     https://chat.example.org (PUBLIC_ORIGIN), or open it at localhost on the machine on which it runs"
+        .to_owned()
+}
+
 fn handle(account: &str) -> Result<UserHandle16, uuid::Error> {
     let Ok(handle) = UserHandle::decode(uuid::Uuid::parse_str(account)?.into_bytes());
     Ok(handle)
@@ -282,6 +315,42 @@ mod tests {
             assert!(host(bad).unwrap_err().contains(reason), "{bad}: {:?}", host(bad));
         }
         assert!(Host::of(None).unwrap_err().contains("--public-origin"));
+    }
+
+    #[test]
+    fn without_a_public_origin_there_is_localhost_and_nothing_else() {
+        let asked = |host: Option<&str>, proto| {
+            let mut headers = http::HeaderMap::new();
+            if let Some(host) = host {
+                headers.insert(http::header::HOST, host.parse().unwrap());
+            }
+            let client = Client::of_headers(&headers, proto);
+            Host::asked(&client).map(|host| (host.origin, host.label))
+        };
+        for (host, proto, origin) in [
+            ("localhost:8080", None, "http://localhost:8080"),
+            ("LocalHost", Some(Proto::Http), "http://localhost"),
+            ("localhost:80", None, "http://localhost"),
+            ("localhost:8443", Some(Proto::Https), "https://localhost:8443"),
+        ] {
+            let found = asked(Some(host), proto);
+            assert_eq!(found, Ok((origin.to_owned(), LOCAL.to_owned())), "{host}");
+        }
+        for host in [
+            "192.168.1.5:8080",
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "chat.example.org",
+            "localhost.example.org",
+            "chat.localhost",
+            "evil@localhost",
+            "localhost/x",
+            "",
+        ] {
+            let reason = asked(Some(host), None).unwrap_err();
+            assert!(reason.contains("--public-origin"), "{host}: {reason}");
+        }
+        assert!(asked(None, None).is_err());
     }
 
     #[test]

@@ -12,13 +12,14 @@
 pub mod host;
 pub mod kept;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use webauthn_rp::request::auth::NonDiscoverableAuthenticationServerState;
 use webauthn_rp::{DiscoverableAuthenticationServerState, RegistrationServerState};
 
 pub use self::host::Host;
 pub use self::kept::Kept;
+use crate::client::Client;
 use crate::origin::Origin;
 use crate::recent::Recent;
 use crate::secret::SecretHash;
@@ -31,9 +32,10 @@ const ENTRIES: usize = 20_000;
 /// Bytes of an account's id (a UUID), which authenticators keep beside a passkey.
 const USER: usize = 16;
 
-/// Passkeys of this host, or why there are none. The lock is a std one: held for a look-up, never over an await.
+/// Passkeys of this host, or why there are none here. The lock is a std one: held for a look-up, never over an await.
 pub struct Passkeys {
-    host: Result<Host, String>,
+    /// `None` when no public origin was told: then it depends on what a request asks for.
+    host: Option<Result<Arc<Host>, String>>,
     exchanges: Mutex<Recent<SecretHash, (Exchange, i64)>>,
 }
 
@@ -50,15 +52,19 @@ pub enum Exchange {
 impl Passkeys {
     /// Passkeys for a public origin.
     pub fn of(origin: Option<&Origin>) -> Self {
-        Self { host: Host::of(origin), exchanges: Mutex::new(Recent::new(ENTRIES)) }
+        let host = origin.map(|origin| Host::of(Some(origin)).map(Arc::new));
+        Self { host, exchanges: Mutex::new(Recent::new(ENTRIES)) }
     }
 
-    /// What asks for them and checks them.
+    /// What asks a client for them and checks them.
     ///
     /// # Errors
     /// Why there are none here, for people.
-    pub fn host(&self) -> Result<&Host, &str> {
-        self.host.as_ref().map_err(String::as_str)
+    pub fn host(&self, client: &Client) -> Result<Arc<Host>, String> {
+        match &self.host {
+            Some(told) => told.clone(),
+            None => Host::asked(client).map(Arc::new),
+        }
     }
 
     /// Begins an exchange with whoever holds a token; an older one of the same is over.
@@ -87,7 +93,8 @@ mod tests {
 
     fn begin(passkeys: &Passkeys, now: i64) -> SecretHash {
         let holder = Secret::token().unwrap().hash;
-        let (_, exchange) = passkeys.host().unwrap().ask_for_any().unwrap();
+        let client = Client::of_headers(&http::HeaderMap::new(), None);
+        let (_, exchange) = passkeys.host(&client).unwrap().ask_for_any().unwrap();
         passkeys.begin(holder, exchange, now);
         holder
     }

@@ -17,6 +17,8 @@ pub struct Listed {
     pub created_at: i64,
     /// When someone last signed in with it.
     pub last_used: Option<i64>,
+    /// The host name that it belongs to, if that is known.
+    pub host: Option<String>,
 }
 
 /// A new one.
@@ -26,6 +28,8 @@ pub struct New {
     pub id: String,
     /// What its owner calls it.
     pub name: String,
+    /// The host name that it belongs to.
+    pub host: String,
     /// What checks it.
     pub kept: Kept,
 }
@@ -45,7 +49,7 @@ pub enum Refusal {
 /// What SQLite says.
 pub fn of_account(db: &Connection, account: &str) -> rusqlite::Result<Vec<Listed>> {
     db.prepare_cached(
-        "SELECT id, name, created_at, last_used FROM passkeys WHERE account = ? ORDER BY created_at, id",
+        "SELECT id, name, created_at, last_used, host FROM passkeys WHERE account = ? ORDER BY created_at, id",
     )?
     .query_map([account], |row| {
         Ok(Listed {
@@ -53,19 +57,23 @@ pub fn of_account(db: &Connection, account: &str) -> rusqlite::Result<Vec<Listed
             name: row.get(1)?,
             created_at: row.get(2)?,
             last_used: row.get(3)?,
+            host: row.get(4)?,
         })
     })?
     .collect()
 }
 
-/// What checks the passkeys of an account.
+/// What checks the passkeys of an account that may belong to a host.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn kept_of(db: &Connection, account: &str) -> rusqlite::Result<Vec<Kept>> {
-    db.prepare_cached("SELECT credential, key, state, transports FROM passkeys WHERE account = ?")?
-        .query_map([account], kept)?
-        .collect()
+pub fn kept_of(db: &Connection, account: &str, host: &str) -> rusqlite::Result<Vec<Kept>> {
+    db.prepare_cached(
+        "SELECT credential, key, state, transports FROM passkeys
+         WHERE account = ? AND (host IS NULL OR host = ?)",
+    )?
+    .query_map([account, host], kept)?
+    .collect()
 }
 
 fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
@@ -111,8 +119,8 @@ pub fn add(
     }
     let added = db
         .prepare_cached(
-            "INSERT INTO passkeys (id, credential, account, name, key, state, transports, created_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (credential) DO NOTHING",
+            "INSERT INTO passkeys (id, credential, account, name, key, state, transports, created_at, host)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (credential) DO NOTHING",
         )?
         .execute(params![
             new.id,
@@ -122,7 +130,8 @@ pub fn add(
             new.kept.key,
             new.kept.state,
             new.kept.transports,
-            now
+            now,
+            new.host
         ])?;
     Ok(if added == 1 { Ok(()) } else { Err(Refusal::Known) })
 }

@@ -167,6 +167,10 @@ const STEPS: &[&str] = &[
         UNIQUE (account, issuer)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    -- The host that a passkey belongs to; of those made before this was kept, nobody knows.
+    ALTER TABLE passkeys ADD COLUMN host TEXT;
+",
 ];
 
 /// In the header of each of our files from schema 2 on (`PRAGMA application_id`).

@@ -25,7 +25,7 @@ pub(crate) struct Authenticator {
     /// Its counter.
     pub(crate) uses: u32,
     /// The page that asks.
-    pub(crate) origin: &'static str,
+    pub(crate) origin: String,
     /// Whether that page is in a frame of another.
     pub(crate) framed: bool,
     /// The host that it answers for, when it is not the one that asks.
@@ -49,7 +49,7 @@ impl Authenticator {
             host: String::new(),
             user: Value::Null,
             uses: 0,
-            origin: ORIGIN,
+            origin: ORIGIN.to_owned(),
             framed: false,
             answers_for: None,
             verifies: true,

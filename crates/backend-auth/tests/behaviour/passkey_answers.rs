@@ -11,7 +11,7 @@ const FINISH_SECOND: &str = "/login/second/passkey/finish";
 
 /// An authenticator that `spoil` changed signs nobody in, is no second factor, and makes no passkey. As it was before, it signs in.
 async fn is_refused(world: &World, alice: &mut Authenticator, spoil: impl Fn(&mut Authenticator)) {
-    let (origin, uses) = (alice.origin, alice.uses);
+    let (origin, uses) = (alice.origin.clone(), alice.uses);
     spoil(alice);
     let (visitor, answer) = sign_in(world, alice).await;
     assert_eq!((answer.status.as_u16(), answer.code().as_str()), (401, "unknown_passkey"));
@@ -37,7 +37,8 @@ async fn an_answer_that_was_given_to_another_page_opens_nothing() {
     for origin in
         ["http://localhost.evil.example", "http://localhost:8081", "https://localhost:8080"]
     {
-        is_refused(&world, &mut alice, |authenticator| authenticator.origin = origin).await;
+        is_refused(&world, &mut alice, |authenticator| authenticator.origin = origin.to_owned())
+            .await;
     }
     is_refused(&world, &mut alice, |authenticator| authenticator.framed = true).await;
 }

@@ -210,3 +210,93 @@ async fn without_a_host_name_there_are_no_passkeys_and_the_reason_is_said() {
     assert!(factors["passkeys_unavailable"].as_str().unwrap().contains("--public-origin"));
     assert_eq!(alice.get("/auth/info").await.json()["passkeys"], false);
 }
+
+/// A server that was told no public origin, and someone who made a passkey at localhost there.
+async fn local_owner(world: &World) -> (Visitor, Authenticator) {
+    let (alice, origin) = world.local_visitor();
+    assert_eq!(alice.register("alice", PASSWORD).await.status, 200);
+    let mut authenticator = Authenticator::new();
+    authenticator.origin = origin;
+    let added = add(&alice, &mut authenticator).await;
+    assert_eq!(added.status, 200, "{}", added.text);
+    (alice, authenticator)
+}
+
+#[tokio::test]
+async fn without_a_public_origin_passkeys_work_at_localhost() {
+    let world = World::new().await;
+    let (alice, mut authenticator) = local_owner(&world).await;
+    let listed = alice.get("/auth/factors").await.json();
+    assert_eq!(listed["passkeys"][0]["host"], "localhost");
+    assert!(listed["passkeys_unavailable"].is_null(), "{listed}");
+    let visitor = world.local_visitor().0;
+    assert_eq!(visitor.get("/auth/info").await.json()["passkeys"], true);
+    let credential = authenticator.get(&options(&visitor, "/login/passkey").await);
+    let answer = visitor.post("/login/passkey/finish", json!({"credential": credential})).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert!(visitor.is_signed_in().await);
+    let again = world.local_visitor().0;
+    let needed = again.login("alice", PASSWORD).await.json();
+    assert_eq!(needed["factors"], json!(["passkey", "recovery_code"]));
+    let credential = authenticator.get(&options(&again, "/login/second/passkey").await);
+    let call = "/login/second/passkey/finish";
+    assert_eq!(again.post(call, json!({"credential": credential})).await.status, 200);
+    // By its address there are none, and none are asked for.
+    let needed = world.visitor().login("alice", PASSWORD).await.json();
+    assert_eq!(needed["factors"], json!(["recovery_code"]));
+}
+
+#[tokio::test]
+async fn a_forged_host_opens_nothing_with_an_answer_that_was_given_to_another_page() {
+    let world = World::new().await;
+    let (_, mut authenticator) = local_owner(&world).await;
+    let port = world.server.addr().port();
+    for (begun, finished, page) in [
+        // The page of another program on the same machine, whose answer is handed on to the real address.
+        (format!("localhost:{port}"), format!("localhost:{port}"), "http://localhost:1".to_owned()),
+        // The real page's answer under another name.
+        ("localhost:1".to_owned(), "localhost:1".to_owned(), format!("http://localhost:{port}")),
+        ("localhost:1".to_owned(), format!("localhost:{port}"), "https://evil.example".to_owned()),
+    ] {
+        let visitor = world.visitor();
+        let asked = visitor.post_with("/login/passkey", json!({}), &[("host", &begun)]).await;
+        authenticator.origin.clone_from(&page);
+        let credential = authenticator.get(&asked.json()["options"]);
+        let body = json!({"credential": credential});
+        let answer = visitor.post_with("/login/passkey/finish", body, &[("host", &finished)]).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.code().as_str()),
+            (401, "unknown_passkey"),
+            "{page}"
+        );
+    }
+    for host in ["evil.example", "localhost.evil.example", "192.168.1.5:8080"] {
+        let answer =
+            world.visitor().post_with("/login/passkey", json!({}), &[("host", host)]).await;
+        assert_eq!(answer.code(), "passkeys_unavailable", "{host}");
+    }
+}
+
+#[tokio::test]
+async fn passkeys_of_another_host_are_not_offered() {
+    let mut world = World::new().await;
+    let (alice, _) = local_owner(&world).await;
+    world.tell_origin("http://chat.localhost:8080").await;
+    let visitor = world.visitor();
+    let needed = visitor.login("alice", PASSWORD).await.json();
+    assert_eq!(needed["factors"], json!(["recovery_code"]));
+    assert_eq!(visitor.post("/login/second/passkey", json!({})).await.code(), "no_passkey");
+    // There she makes one of that host. Her authenticator may hold both.
+    let alice = world.again(&alice);
+    let asked = options(&alice, "/auth/passkeys/begin").await;
+    assert_eq!(asked["publicKey"]["rp"]["id"], "chat.localhost");
+    assert!(asked["publicKey"]["excludeCredentials"].as_array().is_none_or(Vec::is_empty));
+    let mut authenticator = Authenticator::new();
+    authenticator.origin = "http://chat.localhost:8080".to_owned();
+    assert_eq!(add(&alice, &mut authenticator).await.status, 200);
+    let visitor = world.visitor();
+    let needed = visitor.login("alice", PASSWORD).await.json();
+    assert_eq!(needed["factors"], json!(["passkey", "recovery_code"]));
+    let asked = options(&visitor, "/login/second/passkey").await;
+    assert_eq!(asked["publicKey"]["allowCredentials"].as_array().unwrap().len(), 1);
+}

@@ -111,6 +111,18 @@ impl World {
         moved
     }
 
+    /// Restarts it with a public origin.
+    pub(crate) async fn tell_origin(&mut self, origin: &str) {
+        self.flags.public_origin = Some(origin.to_owned());
+        self.change_database(|_| {}).await;
+    }
+
+    /// A visitor who calls the server `localhost`, and the origin of the pages that it sees there.
+    pub(crate) fn local_visitor(&self) -> (Visitor, String) {
+        let base = format!("http://localhost:{}", self.server.addr().port());
+        (Visitor { base: base.clone(), ..self.visitor() }, base)
+    }
+
     pub(crate) fn visitor(&self) -> Visitor {
         Visitor::of(&self.server)
     }

@@ -105,7 +105,8 @@ fn at_home(script: &str, world: &World) -> String {
     script
         .replace("localhost:8001", &world.tracker.addr())
         .replace("localhost:9000", &world.auth.addr())
-        .replace("localhost:8080", &world.proxy.addr())
+        // By name: what is served at localhost (passkeys) isn't at an address.
+        .replace("localhost:8080", &world.proxy.addr().replace("127.0.0.1", "localhost"))
 }
 
 /// What the call prints: all of it, or of a stream as much as is documented.

@@ -227,7 +227,7 @@ impl Visit<'_> {
             Passed::Half(factors) => {
                 let next = flow.next.clone();
                 let half = Half { account, first: First::Linked(identity), remember, next, device };
-                half_way(app, half, factors, clock::now()).inspect_err(|_| {
+                half_way(app, client, half, factors, clock::now()).await.inspect_err(|_| {
                     self.count("login", audit::THROTTLED);
                     app.audit.note(entry.result(audit::THROTTLED));
                 })?

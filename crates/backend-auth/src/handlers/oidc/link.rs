@@ -19,6 +19,7 @@ use crate::handlers::{Done, Fresh, SignedIn, entry, sign_in_first, success};
 use crate::oidc::pending::WITHIN;
 use crate::oidc::{OIDC, Provider, Purpose, SKEW};
 use crate::store::linked::{self, Identity, New};
+use crate::store::passkeys;
 use crate::store::ways;
 
 /// Begin to link the account with who its owner is at the provider: the browser goes there next, and comes back to /account.
@@ -63,11 +64,15 @@ pub async fn unlink(
     let removed = async {
         let Unlink { id } = body::read(&app, request).await?;
         let entry = Entry::new("unlink", &client).about(&caller.session.account).detail(WAY);
-        let passkeys_work = app.passkeys.host().is_ok();
+        let host = app.passkeys.host(&client).ok().map(|host| host.name().to_owned());
         let remove = move |db: &rusqlite::Transaction<'_>, account: &str| {
             let ways = ways::of(db, account, None)?;
             let is_there = linked::of_account(db, account)?.iter().any(|listed| listed.id == id);
-            if is_there && !ways.password && !(passkeys_work && ways.passkeys > 0) {
+            let passkeys = match &host {
+                Some(host) => !passkeys::kept_of(db, account, host)?.is_empty(),
+                None => false,
+            };
+            if is_there && !ways.password && !passkeys {
                 return Ok(Err(last_way_in()));
             }
             Ok(if linked::remove(db, account, &id)? { Ok(()) } else { Err(unknown()) })

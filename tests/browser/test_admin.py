@@ -145,3 +145,85 @@ def test_a_member_sees_nothing_of_administration(visit):
     stranger = visit()
     stranger.page.goto("/admin")
     expect(stranger.page).to_have_url(re.compile(r"/login\?next=%2Fadmin$"))
+
+
+def manage(page, name):
+    """The dialog of an account."""
+    page.get_by_role("button", name=f"Manage {name}").click()
+    return page.get_by_role("dialog", name=name)
+
+
+def test_an_account_is_promoted_signed_out_disabled_enabled_and_removed(visit):
+    ana, ben = visit("ana", enter=False), visit("ben", enter=False)
+    page = ana.page
+    page.goto("/admin")
+    expect(page.locator("#users-list > li")).to_have_count(2)
+    line = page.locator("#users-list > li").filter(has_text="ben")
+    dialog = manage(page, "ben")
+    # Another role begins with another session.
+    dialog.get_by_role("button", name="Make administrator").click()
+    expect(dialog.get_by_role("button", name="Make member")).to_be_focused()
+    expect(line).to_contain_text("Administrator")
+    assert status(ben) == 401
+    ben.login("ben")
+    assert ben.context.request.get("/auth/admin/users").status == 200
+    page.keyboard.press("Escape")
+    page.reload()
+    dialog = manage(page, "ben")
+    dialog.get_by_role("button", name="Sign out", exact=True).click()
+    expect(dialog.get_by_role("button", name="Sign out", exact=True)).to_be_hidden()
+    assert status(ben) == 401
+    dialog.get_by_role("button", name="Disable", exact=True).click()
+    dialog.get_by_role("button", name="Enable").click()
+    expect(dialog.get_by_role("button", name="Disable", exact=True)).to_be_focused()
+    ben.login("ben")
+    assert status(ben) == 200
+    # Removing asks once more, and can be thought better of.
+    dialog.get_by_role("button", name="Remove", exact=True).click()
+    sure = page.get_by_role("dialog").last
+    sure.get_by_role("button", name="Cancel").click()
+    assert status(ben) == 200
+    dialog.get_by_role("button", name="Remove", exact=True).click()
+    page.get_by_role("dialog").last.get_by_role("button", name="Remove", exact=True).click()
+    expect(page.locator("#users-list > li")).to_have_count(1)
+    assert status(ben) == 401
+
+
+def test_the_audit_log_is_searched_by_name_address_and_request(visit, world):
+    ana = visit("ana", enter=False)
+    visit("ben", enter=False)
+    page = ana.page
+    page.goto("/admin#audit")
+    entries = page.locator("#audit-list > li")
+    expect(entries).to_have_count(2)
+    find = page.get_by_label("Search")
+    find.fill("ben")
+    expect(entries).to_have_count(1)
+    expect(entries).to_contain_text("by ben")
+    # The request's name is the one that the front door gave it, by which its log is found.
+    request = re.search(r"Request (\w{32})", entries.inner_text())[1]
+    proxy = next(program for program in world.programs if program.name == "proxy")
+    eventually(lambda: f"id={request}" in proxy.log.read_text())
+    find.fill(request)
+    expect(entries).to_have_count(1)
+    find.fill("127.0.0.1")
+    expect(entries).to_have_count(2)
+    with page.expect_download() as file:
+        page.get_by_role("link", name="As a file").click()
+    assert request in file.value.path().read_text()
+    find.fill("nobody of this name")
+    expect(page.get_by_text("No entry fits.")).to_be_visible()
+
+
+def test_administration_is_in_vietnamese_too(visit):
+    ana = visit("ana", enter=False, locale="vi-VN")
+    page = ana.page
+    page.goto("/admin")
+    expect(page.locator("html")).to_have_attribute("lang", "vi")
+    for part in page.get_by_role("navigation").get_by_role("link").all():
+        if (part.get_attribute("href") or "").startswith("#"):
+            part.click()
+            expect(page.get_by_role("region", name=part.inner_text())).to_be_visible()
+    page.goto("/admin#users")
+    page.get_by_role("button", name="Quản lý ana").click()
+    expect(page.get_by_role("dialog").get_by_role("button", name="Chuyển thành thành viên")).to_be_visible()

@@ -34,6 +34,7 @@ use crate::watch::{Drain, TICK, Watches, millis};
 mod arrivals;
 mod h1;
 mod h2;
+mod linger;
 mod live;
 mod lot;
 mod orders;
@@ -42,7 +43,6 @@ mod refusal;
 mod wire;
 
 use arrivals::{TOO_MANY, dismiss};
-use h1::linger;
 use lot::Lot;
 use orders::Accepting;
 pub(crate) use orders::Order;

@@ -7,7 +7,8 @@ use std::task::Poll;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::net::TcpStream;
 
-use super::{Place, Worker, linger};
+use super::linger::linger;
+use super::{Place, Worker};
 use crate::front::crowd::Guest;
 use crate::front::door::Door;
 use crate::front::proxy_protocol;
@@ -120,7 +121,9 @@ impl Worker {
                 let text = refusal.to_string();
                 if let Refusal::Plain(stream) = refusal {
                     dismiss(&stream, SPEAK_TLS);
-                    linger(stream).await;
+                    let watch = self.watches.open(0);
+                    linger(stream, &watch).await;
+                    self.watches.close(&watch);
                 }
                 Err(text)
             }

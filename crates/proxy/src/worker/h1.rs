@@ -8,16 +8,15 @@
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{Either, ready};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::linger::linger;
 use super::wire::{Socket, Wire, join};
 use super::{Worker, live, refusal};
 use crate::forward::{self, Visit};
@@ -25,11 +24,6 @@ use crate::front::stream::Stream;
 use crate::guard::OutOfStep;
 use crate::target::Refused;
 use crate::watch::{Drain, Phase, Watch};
-
-/// What a client may still send after our side of its connection is closed, and for how long: closing
-/// both sides at once would tear down the last answer before it is read (RFC 9112 §9.6).
-const LINGER_TIME: Duration = Duration::from_secs(1);
-const LINGER_BYTES: usize = 256 * 1024;
 
 /// How far a connection is.
 enum Turn {
@@ -96,7 +90,7 @@ impl Worker {
                 // Boxed, so that the thousands of connections that do neither needn't have the space.
                 match tunnel {
                     Some(tunnel) => Box::pin(tunnel.run(stream, early, watch)).await,
-                    None => Box::pin(linger(stream)).await,
+                    None => Box::pin(linger(stream, watch)).await,
                 }
             }
             Turn::Malformed(fault) => {
@@ -192,22 +186,4 @@ async fn parked(wire: &Wire, watch: &Watch) -> Drain {
         Poll::Pending
     })
     .await
-}
-
-/// Closes our side, and reads what the client is still sending.
-pub(super) async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
-    let read = async {
-        if stream.shutdown().await.is_err() {
-            return;
-        }
-        let mut scrap = [0; 4096];
-        let mut left = LINGER_BYTES;
-        while let Ok(read @ 1..) = stream.read(&mut scrap).await {
-            match left.checked_sub(read) {
-                Some(rest) => left = rest,
-                None => return,
-            }
-        }
-    };
-    let _ = tokio::time::timeout(LINGER_TIME, read).await;
 }

@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::io::AsyncWriteExt as _;
 
-use super::{Worker, linger};
+use super::Worker;
+use super::linger::linger;
 use crate::error::Failure;
 use crate::forward::Visit;
 use crate::front::stream::Stream;
@@ -39,7 +40,7 @@ impl Worker {
             record.complete();
         }
         drop(record);
-        linger(stream).await;
+        linger(stream, &visit.watch).await;
     }
 }
 

@@ -14,6 +14,7 @@ mod check;
 mod corpus;
 mod crowds;
 mod differential;
+mod early_answers;
 mod ejection;
 mod faults;
 mod forwarding;

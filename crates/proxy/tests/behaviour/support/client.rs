@@ -151,6 +151,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.buffer.is_empty() && self.fill().await == 0
     }
 
+    /// Whether the proxy has closed its side, with nothing more sent and no reset.
+    pub(crate) async fn is_closed_in_peace(&mut self) -> bool {
+        let read = soon("the end", self.stream.read_buf(&mut self.buffer)).await;
+        self.buffer.is_empty() && matches!(read, Ok(0))
+    }
+
     async fn fill(&mut self) -> usize {
         soon("bytes from the proxy", self.stream.read_buf(&mut self.buffer)).await.unwrap_or(0)
     }

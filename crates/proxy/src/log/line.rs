@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_chose_can_neither_break_nor_fake_a_line() {
+    fn r33_what_a_client_chose_can_neither_break_nor_fake_a_line() {
         assert_eq!(escaped("/a b"), "/a b");
         assert_eq!(escaped("/a\"\\\r\n\u{1b}[2J"), "/a\\\"\\\\\\u000d\\u000a\\u001b[2J");
         assert_eq!(escaped("/\u{202e}gpj.exe"), "/\\u202egpj.exe");

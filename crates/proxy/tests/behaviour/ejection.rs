@@ -160,6 +160,28 @@ async fn a_server_that_is_back_gets_its_share_little_by_little() {
 }
 
 #[tokio::test]
+async fn so_does_one_that_its_health_check_found_unwell() {
+    let (shaky, well) = shaky().await;
+    let good = Upstream::replying(ok("good")).await;
+    let lines = "health = { path = \"/health\", interval = \"20ms\", timeout = \"5s\" }\nslow_start = \"1h\"";
+    let running =
+        proxy().upstream("main", &[shaky.addr, good.addr], lines).route("/*", "main", "").start();
+    let mut client = Client::to(running.addr).await;
+    let mut ask = async || client.ask("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let mut in_a_row = 0;
+    while in_a_row < 10 {
+        in_a_row = if ask().await.text() == "good" { in_a_row + 1 } else { 0 };
+    }
+    well.store(true, Ordering::SeqCst);
+    while ask().await.text() != "back" {}
+    let mut got = 0;
+    for _ in 0..100 {
+        got += usize::from(ask().await.text() == "back");
+    }
+    assert!(got <= 2, "{got} of 100, where half would be its share");
+}
+
+#[tokio::test]
 async fn a_health_check_may_need_several_answers_to_change_its_mind() {
     let answers = Arc::new(std::sync::Mutex::new(Vec::new()));
     let seen = answers.clone();

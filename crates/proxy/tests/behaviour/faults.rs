@@ -5,98 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::support::{Client, Upstream, eventually, get, ok, proxy};
 
-/// Answers the first request of its first connection, then closes it once the next request is there.
-async fn closes_on_reuse() -> Upstream {
-    Upstream::scripted(|mut conn| async move {
-        conn.request().await;
-        conn.send(ok("first")).await;
-        if conn.number == 0 {
-            conn.request().await;
-            return;
-        }
-        while conn.request().await.is_some() {
-            conn.send(ok("second")).await;
-        }
-    })
-    .await
-}
-
-#[tokio::test]
-async fn a_safe_request_survives_a_connection_that_died_in_the_pool() {
-    let up = closes_on_reuse().await;
-    let running = proxy().to(&up).start();
-    let mut client = Client::to(running.addr).await;
-    assert_eq!(client.ask("GET /1 HTTP/1.1\r\nhost: a\r\n\r\n").await.text(), "first");
-    assert_eq!(client.ask("GET /2 HTTP/1.1\r\nhost: a\r\nx-kept: 1\r\n\r\n").await.text(), "first");
-    let requests = up.requests();
-    assert_eq!(requests.len(), 3, "{requests:?}");
-    assert!(requests[1].starts_with("GET /2") && requests[2].starts_with("GET /2"), "{requests:?}");
-    assert!(requests[2].contains("x-kept: 1"), "the second try is the whole request");
-}
-
-#[tokio::test]
-async fn without_a_budget_nothing_is_sent_twice() {
-    let up = closes_on_reuse().await;
-    let running = proxy().only(&up, "retry_budget = \"0%\"").start();
-    let mut client = Client::to(running.addr).await;
-    assert_eq!(client.ask("GET /1 HTTP/1.1\r\nhost: a\r\n\r\n").await.text(), "first");
-    let answer = client.ask("GET /2 HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    assert_eq!((answer.status, answer.code().as_str()), (502, "upstream_closed"));
-    assert_eq!(up.requests().len(), 2);
-}
-
-#[tokio::test]
-async fn a_post_that_may_have_arrived_is_never_sent_twice() {
-    let up = closes_on_reuse().await;
-    let running = proxy().to(&up).start();
-    let mut client = Client::to(running.addr).await;
-    client.ask("GET /1 HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    let answer = client.ask("POST /2 HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi").await;
-    assert_eq!((answer.status, answer.code().as_str()), (502, "upstream_closed"));
-    assert_eq!(up.requests().len(), 2);
-    assert_eq!(up.connections(), 1);
-}
-
-#[tokio::test]
-async fn a_request_that_was_never_written_goes_to_a_new_connection_whatever_it_is() {
-    let closed = Arc::new(AtomicUsize::new(0));
-    let counter = closed.clone();
-    let up = Upstream::scripted(move |mut conn| {
-        let counter = counter.clone();
-        async move {
-            conn.request().await;
-            conn.send(ok("one each")).await;
-            drop(conn);
-            counter.fetch_add(1, Ordering::SeqCst);
-        }
-    })
-    .await;
-    let running = proxy().to(&up).start();
-    let mut client = Client::to(running.addr).await;
-    for round in 1..=3 {
-        let answer = client.ask("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi").await;
-        assert_eq!((answer.status, answer.text()), (200, "one each"));
-        eventually("the server to close", || closed.load(Ordering::SeqCst) == round).await;
-    }
-    assert_eq!((up.requests().len(), up.connections()), (3, 3));
-}
-
-#[tokio::test]
-async fn a_server_that_restarted_gets_the_next_request_whatever_it_is() {
-    let up = Upstream::replying(ok("before")).await;
-    let addr = up.addr;
-    let running = proxy().to(&up).start();
-    let mut client = Client::to(running.addr).await;
-    let post = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi";
-    assert_eq!(client.ask(post).await.text(), "before");
-    drop(up);
-    // Until its port is closed, its connections may not be either.
-    eventually("the server to be gone", || std::net::TcpStream::connect(addr).is_err()).await;
-    let up = Upstream::answering_on(addr, |_| ok("after")).await;
-    assert_eq!(client.ask(post).await.text(), "after");
-    assert_eq!(up.requests().len(), 1);
-}
-
 #[tokio::test]
 async fn a_server_that_breaks_off_before_an_answer_is_a_bad_gateway() {
     let up = Upstream::scripted(|mut conn| async move {
@@ -178,6 +86,51 @@ async fn a_server_that_does_not_answer_in_time_is_504() {
     let mut client = Client::to(running.addr).await;
     let answer = client.ask("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert_eq!((answer.status, answer.code().as_str()), (504, "upstream_timeout"));
+}
+
+#[tokio::test]
+async fn a_route_may_be_more_or_less_patient_than_its_upstream() {
+    let up = Upstream::scripted(|mut conn| async move {
+        while let Some(head) = conn.request().await {
+            if head.starts_with("GET /silent") {
+                assert!(conn.is_closed().await, "the proxy hangs up");
+                return;
+            }
+            conn.send("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf").await;
+            assert!(conn.is_closed().await, "the proxy hangs up");
+            return;
+        }
+    })
+    .await;
+    // Of two limits the other one is longer than a test waits.
+    let short = "response_timeout = \"100ms\"\nbody_idle_timeout = \"100ms\"";
+    let long = "response_timeout = \"1h\"\nbody_idle_timeout = \"1h\"";
+    let running = proxy()
+        .upstream("patient", &[up.addr], long)
+        .upstream("hasty", &[up.addr], short)
+        .route("/silent/hasty", "patient", short)
+        .route("/half/hasty", "patient", short)
+        .route("/silent/patient", "hasty", long)
+        .route("/half/patient", "hasty", long)
+        .start();
+    let asked = async |path| {
+        let mut client = Client::to(running.addr).await;
+        client.send(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await;
+        client
+    };
+    let (mut silent, mut half) = (asked("/silent/patient").await, asked("/half/patient").await);
+    assert_eq!(half.head().await.status, 200);
+    assert_eq!(half.exactly(4).await, b"half");
+    let answer = asked("/silent/hasty").await.response().await;
+    assert_eq!((answer.status, answer.code().as_str()), (504, "upstream_timeout"));
+    let mut cut = asked("/half/hasty").await;
+    assert_eq!(cut.head().await.status, 200);
+    assert_eq!(cut.rest().await, b"half");
+    // Asked before these, and still waiting.
+    for client in [&mut silent, &mut half] {
+        let read = client.stream.try_read(&mut [0]);
+        assert!(read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
+    }
 }
 
 #[tokio::test]

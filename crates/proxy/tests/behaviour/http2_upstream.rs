@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -19,7 +19,8 @@ use tokio::task::{AbortHandle, JoinHandle};
 use super::support::{Client, Running, Upstream, eventually, get, ok, proxy};
 use super::transport::{Passage, tls_to};
 
-/// A server that speaks HTTP/2 alone. `/held` is answered when it is let go; a body comes back.
+/// A server that speaks HTTP/2 alone. `/held` is answered when it is let go; all connections break at the first
+/// `/breaks`; a body comes back.
 struct Server {
     addr: SocketAddr,
     seen: Arc<Seen>,
@@ -33,6 +34,7 @@ struct Seen {
     connections: Mutex<Vec<AbortHandle>>,
     /// Requests whose answer nobody waited for.
     left: AtomicUsize,
+    broke: AtomicBool,
 }
 
 /// Counts a request that is dropped before its end.
@@ -92,14 +94,20 @@ impl Server {
 
     /// Breaks all connections.
     fn cut(&self) {
-        for connection in &*self.seen.connections.lock().unwrap() {
-            connection.abort();
-        }
+        self.seen.cut();
     }
 
     fn behind(&self, lines: &str) -> Running {
         let lines = format!("protocol = \"h2c\"\n{lines}");
         proxy().upstream("main", &[self.addr], &lines).route("/*", "main", "").start()
+    }
+}
+
+impl Seen {
+    fn cut(&self) {
+        for connection in &*self.connections.lock().unwrap() {
+            connection.abort();
+        }
     }
 }
 
@@ -123,6 +131,10 @@ async fn answer(
         std::future::poll_fn(|cx| std::pin::Pin::new(&mut body).poll_frame(cx)).await
     {
         bytes.extend(frame.into_data().unwrap_or_else(|_| Bytes::new()));
+    }
+    if head.uri.path() == "/breaks" && !seen.broke.swap(true, Ordering::SeqCst) {
+        seen.cut();
+        std::future::pending::<()>().await;
     }
     if head.uri.path() == "/held" {
         let _ = gone.wait_for(|go| *go).await;
@@ -256,6 +268,34 @@ async fn a_connection_that_broke_is_replaced() {
         assert_eq!((answer.status, answer.text()), (200, "answered"));
         assert_eq!(server.connections(), round);
         server.cut();
+    }
+}
+
+#[tokio::test]
+async fn r30_a_safe_request_on_a_connection_that_broke_is_sent_again_and_no_other() {
+    let breaks = |server: &Server| {
+        let requests = server.requests();
+        requests.iter().filter(|request| request.contains("/breaks")).count()
+    };
+    for (first, request, status, sent) in [
+        ("/", "GET /breaks HTTP/1.1\r\nhost: a\r\n\r\n", 200, 2),
+        ("/", "POST /breaks HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi", 502, 1),
+        ("/", "PUT /breaks HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi", 502, 1),
+        ("/", "POST /breaks HTTP/1.1\r\nhost: a\r\n\r\n", 502, 1),
+        // Without one before it the connection is fresh.
+        ("", "GET /breaks HTTP/1.1\r\nhost: a\r\n\r\n", 502, 1),
+    ] {
+        let server = Server::new().await;
+        let running = server.behind("");
+        if !first.is_empty() {
+            assert_eq!(get(running.addr, first, "").await.status, 200);
+        }
+        let answer = Client::to(running.addr).await.ask(request).await;
+        assert_eq!((answer.status, breaks(&server)), (status, sent), "{first} {request}");
+        if sent == 2 {
+            let requests = server.requests();
+            assert_eq!(requests[1], requests[2], "the whole request");
+        }
     }
 }
 

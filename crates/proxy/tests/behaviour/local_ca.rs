@@ -71,6 +71,30 @@ async fn without_it_the_path_is_like_any_other() {
 }
 
 #[tokio::test]
+async fn plain_http_is_sent_on_to_the_first_entry_with_tls() {
+    let dir = tempfile::tempdir().unwrap();
+    let upstream = Upstream::replying(ok("hello")).await;
+    // An address that nothing else uses; its port is known beforehand.
+    let secure = std::net::TcpListener::bind("127.0.0.9:0").unwrap().local_addr().unwrap();
+    let running = proxy()
+        .listen(&format!(
+            "{{ address = \"127.0.0.1:0\", redirect_to_https = true }}, \
+             {{ address = \"{secure}\", tls = \"local\" }}, \
+             {{ address = \"127.0.0.3:0\", tls = \"local\" }}",
+        ))
+        .tls(&format!("dir = {:?}\nlocal_names = [\"127.0.0.9\"]", dir.path()))
+        .to(&upstream)
+        .start();
+    let response = get(running.addr, "/a?b", "").await;
+    assert_eq!(response.status, 308);
+    let there = format!("https://chat.test:{}/a?b", secure.port());
+    assert_eq!(response.header("location"), Some(&*there));
+    let trust = Trust::in_file(&dir.path().join("ca.crt"));
+    let mut client = trust.connect(secure, "localhost").await;
+    assert_eq!(client.ask("GET /a?b HTTP/1.1\r\nhost: localhost\r\n\r\n").await.text(), "hello");
+}
+
+#[tokio::test]
 async fn plain_http_is_sent_on_to_https() {
     let dir = tempfile::tempdir().unwrap();
     let upstream = Upstream::replying(ok("hello")).await;

@@ -16,6 +16,7 @@ mod crowds;
 mod differential;
 mod early_answers;
 mod ejection;
+mod expectations;
 mod faults;
 mod forwarding;
 #[expect(unreachable_pub, reason = "public for the fuzz targets")]
@@ -36,6 +37,7 @@ mod proxy_protocol;
 mod queueing;
 mod rate_limits;
 mod reload;
+mod retries;
 mod rewriting;
 mod route_headers;
 mod shutdown;

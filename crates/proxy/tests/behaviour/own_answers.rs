@@ -50,7 +50,7 @@ async fn how_the_client_came_is_told_by_trusted_proxies_alone() {
 }
 
 #[tokio::test]
-async fn no_request_leads_astray_or_writes_headers() {
+async fn r32_no_request_leads_astray_or_writes_headers() {
     let running = proxy()
         .own_route("/old/*", "redirect = { to = \"/new{rest}{query}\" }")
         .own_route("/home/*", "redirect = { to = \"{rest}{query}\" }")

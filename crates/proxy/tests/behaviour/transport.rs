@@ -218,6 +218,33 @@ async fn a_server_without_tls_gets_no_request_in_the_clear() {
     assert_eq!(up.requests().len(), 0);
 }
 
+/// Whoever is on the way to the server puts an answer in front of what it says (CVE-2026-1642).
+#[tokio::test]
+async fn r5_r32_an_answer_in_the_clear_before_tls_is_none() {
+    let up = Upstream::replying(ok("good")).await;
+    let door = tls(&up, "127.0.0.1").await;
+    let at = door.at;
+    for injected in [ok("evil"), "HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned()] {
+        let between = Upstream::scripted(move |mut conn| {
+            let injected = injected.clone();
+            async move {
+                conn.send(injected).await;
+                let mut inside = TcpStream::connect(at).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut conn.stream, &mut inside).await;
+            }
+        })
+        .await;
+        let secured = format!("tls = {{ ca = \"{}\" }}", door.ca());
+        for lines in [secured.as_str(), "tls = { insecure = true }"] {
+            let running = to(&between.addr.to_string(), lines);
+            let answer = get(running.addr, "/secret", "").await;
+            assert_eq!((answer.status, answer.code().as_str()), (503, "upstream_refused"));
+        }
+        assert!(between.connections() >= 2);
+    }
+    assert_eq!(up.requests().len(), 0);
+}
+
 #[tokio::test]
 async fn health_is_asked_the_same_way() {
     let well = Arc::new(std::sync::atomic::AtomicBool::new(true));

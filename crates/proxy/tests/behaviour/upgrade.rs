@@ -1,6 +1,8 @@
 //! WebSocket: the connection is handed over after a 101, and only then.
 
-use super::support::{Client, Upstream, get, ok, proxy};
+use tokio::io::AsyncWriteExt as _;
+
+use super::support::{Client, Upstream, eventually, get, ok, proxy};
 
 const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nhost: chat.test\r\nconnection: keep-alive, Upgrade\r\nupgrade: WebSocket\r\n\
 sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -8,7 +10,7 @@ const AGREED: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\
 sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
 #[tokio::test]
-async fn bytes_flow_both_ways_and_those_behind_the_heads_come_first() {
+async fn r27_bytes_flow_both_ways_and_those_behind_the_heads_come_first() {
     let up = Upstream::scripted(|mut conn| async move {
         let head = conn.request().await.unwrap().to_ascii_lowercase();
         assert!(
@@ -36,7 +38,7 @@ async fn bytes_flow_both_ways_and_those_behind_the_heads_come_first() {
 }
 
 #[tokio::test]
-async fn nothing_of_the_client_goes_on_before_the_server_agrees() {
+async fn r27_nothing_of_the_client_goes_on_before_the_server_agrees() {
     let up = Upstream::scripted(|mut conn| async move {
         conn.request().await.unwrap();
         conn.send("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno").await;
@@ -61,7 +63,7 @@ async fn nothing_of_the_client_goes_on_before_the_server_agrees() {
 }
 
 #[tokio::test]
-async fn only_a_101_to_websocket_opens_a_tunnel() {
+async fn r27_only_a_101_to_websocket_opens_a_tunnel() {
     for wrong in [
         "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n\r\n",
@@ -81,7 +83,7 @@ async fn only_a_101_to_websocket_opens_a_tunnel() {
 }
 
 #[tokio::test]
-async fn a_101_nobody_asked_for_is_a_bad_gateway() {
+async fn r27_a_101_nobody_asked_for_is_a_bad_gateway() {
     let up = Upstream::replying(AGREED).await;
     let running = proxy().to(&up).start();
     let answer = get(running.addr, "/", "").await;
@@ -89,7 +91,7 @@ async fn a_101_nobody_asked_for_is_a_bad_gateway() {
 }
 
 #[tokio::test]
-async fn a_connection_that_was_a_tunnel_never_serves_another_request() {
+async fn r27_a_connection_that_was_a_tunnel_never_serves_another_request() {
     let up = Upstream::scripted(|mut conn| async move {
         while let Some(head) = conn.request().await {
             if head.contains("/ws") {
@@ -112,7 +114,7 @@ async fn a_connection_that_was_a_tunnel_never_serves_another_request() {
 }
 
 #[tokio::test]
-async fn each_direction_closes_by_itself() {
+async fn r27_each_direction_closes_by_itself() {
     let up = Upstream::scripted(|mut conn| async move {
         conn.request().await.unwrap();
         conn.send(AGREED).await;
@@ -129,8 +131,31 @@ async fn each_direction_closes_by_itself() {
     client.send(HANDSHAKE).await;
     client.head().await;
     client.send("last words").await;
-    tokio::io::AsyncWriteExt::shutdown(&mut client.stream).await.unwrap();
+    client.stream.shutdown().await.unwrap();
     assert_eq!(client.rest().await, b"got last words");
+}
+
+#[tokio::test]
+async fn r27_the_server_may_close_its_side_first() {
+    let up = Upstream::scripted(|mut conn| async move {
+        conn.request().await.unwrap();
+        conn.send(format!("{AGREED}bye")).await;
+        conn.stream.shutdown().await.unwrap();
+        let heard = conn.bytes(20).await;
+        conn.note(std::str::from_utf8(&heard).unwrap());
+    })
+    .await;
+    let running = proxy().to(&up).start();
+    let mut client = Client::to(running.addr).await;
+    client.send(HANDSHAKE).await;
+    client.head().await;
+    assert_eq!(client.exactly(3).await, b"bye");
+    assert!(client.is_closed_in_peace().await, "the server's end is passed on");
+    // It still listens.
+    client.send("last words").await;
+    client.stream.shutdown().await.unwrap();
+    eventually("what it heard", || up.requests().len() == 2).await;
+    assert_eq!(up.requests()[1], "last words");
 }
 
 #[tokio::test]

@@ -101,6 +101,24 @@ async fn r19_hop_by_hop_headers_of_an_answer_end_here() {
 }
 
 #[tokio::test]
+async fn r25_interim_answers_have_an_end() {
+    let interim = |count: usize| -> &'static str {
+        let hint = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+        Box::leak((hint.repeat(count) + "HTTP/1.1 204 No Content\r\n\r\n").into_boxed_str())
+    };
+    reply([get(interim(16), Want::Whole(204, ""), true), invalid(interim(17))]).await;
+}
+
+#[tokio::test]
+async fn an_answer_has_128_header_lines_at_most() {
+    let lines = |count: usize| -> &'static str {
+        let lines = "x: y\r\n".repeat(count - 1);
+        Box::leak(format!("HTTP/1.1 200 OK\r\n{lines}content-length: 0\r\n\r\n").into_boxed_str())
+    };
+    reply([get(lines(128), Want::Whole(200, ""), true), invalid(lines(129))]).await;
+}
+
+#[tokio::test]
 async fn r25_interim_answers_are_not_passed_on() {
     reply([
         get("HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", Want::Whole(200, "ok"), true),

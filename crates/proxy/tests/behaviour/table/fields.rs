@@ -20,6 +20,13 @@ async fn r6_a_folded_line_is_refused() {
 }
 
 #[tokio::test]
+async fn a_request_has_100_header_lines_at_most() {
+    let lines = |count: usize| get(&vec!["x: y"; count - 1].join("\r\n"));
+    let forwarded = format!("{PLAIN}{}", "\nx: y".repeat(99));
+    run([passed(lines(100), &forwarded), refused(431, lines(101))]).await;
+}
+
+#[tokio::test]
 async fn r7_a_line_is_name_colon_value() {
     for line in [
         "x : y",

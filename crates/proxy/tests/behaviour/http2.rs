@@ -13,8 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::support::frames::{
-    self, ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE,
-    RST_STREAM, SETTINGS, WINDOW_UPDATE, begin, block, frame, get_block,
+    self, ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS,
+    WINDOW_UPDATE, begin, block, frame, get_block,
 };
 use super::support::{Authority, Client, Upstream, eventually, header, ok, proxy, soon};
 
@@ -238,132 +238,6 @@ async fn a_cancelled_request_is_cancelled_at_the_server() {
     eventually("the next request", || upstream.requests().len() == 3).await;
     drop(client);
     eventually("its end", || upstream.requests().len() == 4).await;
-}
-
-/// Sends frames until the proxy has had enough; fails if it never has.
-async fn flood(addr: SocketAddr, mut frames: impl FnMut(u32) -> Vec<u8>) {
-    let mut client = begin(addr, &[]).await;
-    soon("an end of it", async {
-        for n in 0..100_000 {
-            if client.try_send(frames(n)).await.is_err() {
-                return;
-            }
-        }
-        client.rest().await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn r31_floods_are_cut_off_and_others_are_served() {
-    let upstream = Upstream::replying(ok("hello")).await;
-    let running = proxy().to(&upstream).start();
-    let mut other = to(running.addr).await;
-    flood(running.addr, |_| frame(SETTINGS, 0, 0, &[])).await;
-    flood(running.addr, |_| frame(PING, 0, 0, &[0; 8])).await;
-    // Rapid reset.
-    flood(running.addr, |n| {
-        let mut both = frame(HEADERS, END_HEADERS | END_STREAM, 2 * n + 1, &get_block(&[]));
-        both.extend(frame(RST_STREAM, 0, 2 * n + 1, &8_u32.to_be_bytes()));
-        both
-    })
-    .await;
-    // A head that never ends.
-    flood(running.addr, |n| match n {
-        0 => frame(HEADERS, END_STREAM, 1, &get_block(&[])),
-        _ => frame(CONTINUATION, 0, 1, &block(&[("a", "b")])),
-    })
-    .await;
-    // Data that is none.
-    flood(running.addr, |n| match n {
-        0 => frame(
-            HEADERS,
-            END_HEADERS,
-            1,
-            &block(&[
-                (":method", "POST"),
-                (":scheme", "http"),
-                (":authority", "a.test"),
-                (":path", "/"),
-            ]),
-        ),
-        _ => frame(DATA, 0, 1, &[]),
-    })
-    .await;
-    let response = soon("an answer", other.send_request(get("/"))).await.unwrap();
-    assert_eq!(response.status(), 200);
-}
-
-#[tokio::test]
-async fn r28_what_has_no_place_in_http_2_goes_nowhere() {
-    let upstream = Upstream::replying(ok("hello")).await;
-    let running = proxy().to(&upstream).start();
-    let long = "x".repeat(20_000);
-    let path = |path| {
-        block(&[(":method", "GET"), (":scheme", "http"), (":authority", "a.test"), (":path", path)])
-    };
-    let method = |method| {
-        block(&[(":method", method), (":scheme", "http"), (":authority", "a.test"), (":path", "/")])
-    };
-    for (name, headers) in [
-        ("te", get_block(&[("te", "gzip")])),
-        ("connection", get_block(&[("connection", "close")])),
-        ("keep-alive", get_block(&[("keep-alive", "1")])),
-        ("proxy-connection", get_block(&[("proxy-connection", "close")])),
-        ("transfer-encoding", get_block(&[("transfer-encoding", "chunked")])),
-        ("upgrade", get_block(&[("upgrade", "websocket")])),
-        ("upper case", get_block(&[("X-Upper", "1")])),
-        ("space in name", get_block(&[("x y", "1")])),
-        ("colon in name", get_block(&[("x:y", "1")])),
-        ("empty name", get_block(&[("", "1")])),
-        ("CR LF in value", get_block(&[("x", "1\r\ny: 2")])),
-        ("NUL in value", get_block(&[("x", "1\x002")])),
-        ("space in path", path("/a b HTTP/1.1\r\nx: y")),
-        ("dot segments", path("/a/../b")),
-        ("no slash", path("a")),
-        ("empty path", path("")),
-        ("space in method", method("GET / HTTP/1.1\r\nx:")),
-        ("connect", method("CONNECT")),
-        ("trace", method("TRACE")),
-        ("pseudo-header again", get_block(&[(":path", "/b")])),
-        ("late pseudo-header", get_block(&[("x", "1"), (":authority", "b.test")])),
-        ("unknown pseudo-header", get_block(&[(":x", "1")])),
-        ("another host", get_block(&[("host", "b.test")])),
-        ("length of a body that isn't there", get_block(&[("content-length", "5")])),
-        ("two lengths", get_block(&[("content-length", "0"), ("content-length", "5")])),
-        ("no host", block(&[(":method", "GET"), (":scheme", "http"), (":path", "/")])),
-        (
-            "user in authority",
-            block(&[
-                (":method", "GET"),
-                (":scheme", "http"),
-                (":authority", "u@a.test"),
-                (":path", "/"),
-            ]),
-        ),
-        ("a head too long", get_block(&[("x", &long)])),
-    ] {
-        let mut client = begin(running.addr, &[]).await;
-        for (nth, piece) in headers.chunks(16_000).enumerate() {
-            let kind = if nth == 0 { HEADERS } else { CONTINUATION };
-            let last = (nth + 1) * 16_000 >= headers.len();
-            let flags = if last { END_HEADERS } else { 0 } | if nth == 0 { END_STREAM } else { 0 };
-            client.send(frame(kind, flags, 1, piece)).await;
-        }
-        let answer = frames::next(&mut client).await;
-        match answer.kind {
-            RST_STREAM | GOAWAY => {}
-            HEADERS => {
-                // `:status` of the static table is 400 (12), or a literal with its index.
-                let literal =
-                    answer.payload.windows(3).any(|three| three == b"431" || three == b"405")
-                        || answer.payload.first() == Some(&0x48);
-                assert!(answer.payload[0] == 0x8c || literal, "{name}: {answer:?}");
-            }
-            _ => panic!("{name}: {answer:?}"),
-        }
-    }
-    assert_eq!(upstream.requests().len(), 0, "{:?}", upstream.requests());
 }
 
 #[tokio::test]

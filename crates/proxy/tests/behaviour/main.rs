@@ -23,6 +23,8 @@ mod forwarding;
 #[path = "../../fuzz/src/lib.rs"]
 mod fuzz;
 mod http2;
+mod http2_floods;
+mod http2_refusals;
 mod http2_upstream;
 mod http2_web_socket;
 mod idle;

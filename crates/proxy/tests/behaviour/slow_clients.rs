@@ -95,7 +95,7 @@ fn was_repelled(attack: &Output) {
 }
 
 #[tokio::test]
-async fn slow_heads_bodies_and_readers_are_cut_off_and_nobody_else_notices() {
+async fn r31_slow_heads_bodies_and_readers_are_cut_off_and_nobody_else_notices() {
     let large: Arc<str> = ok(&"x".repeat(2 << 20)).into();
     let up = Upstream::scripted(move |mut conn| {
         let large = large.clone();
@@ -170,7 +170,7 @@ async fn turned_away(flood: Vec<Client>, code: &str) -> usize {
 }
 
 #[tokio::test]
-async fn floods_of_half_open_connections_are_bounded_counted_and_past_soon() {
+async fn r31_floods_of_half_open_connections_are_bounded_counted_and_past_soon() {
     let up = Upstream::replying(ok("hello")).await;
     let text = proxy()
         .listen("\"127.0.0.1:0\", { address = \"127.0.0.2:0\", proxy_protocol = true }")

@@ -255,6 +255,74 @@ fn a_key_that_is_left_out_means_what_the_reference_says() {
     assert!(checked > 40, "{checked}");
 }
 
+/// The examples of the page, which are one file together.
+fn examples() -> String {
+    PAGE.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+/// Sorts the keys of a table of proxy.conf by the section that they belong to.
+fn sort(section: &'static str, value: &toml::Value, used: &mut BTreeMap<&str, BTreeSet<String>>) {
+    if let toml::Value::Array(entries) = value {
+        entries.iter().for_each(|entry| sort(section, entry, used));
+    }
+    // What may be a table or a word has no keys as a word.
+    let toml::Value::Table(table) = value else { return };
+    for (key, value) in table {
+        used.entry(section).or_default().insert(key.clone());
+        let inner = match (section, key.as_str()) {
+            ("server", "listen") => "listen",
+            ("tls", "certificates") => "certificate",
+            ("upstream", "servers") => "member",
+            ("upstream", "health") => "health",
+            ("upstream", "tls") => "upstream_tls",
+            ("upstream", "eject") => "eject",
+            ("host", "routes") => "route",
+            ("route", "upstream") => "share",
+            ("route", "rate_limit") => "rate_limit",
+            ("route", "request_headers" | "response_headers") => "edits",
+            ("route", "redirect") => "redirect",
+            ("route", "respond") => "respond",
+            _ => continue,
+        };
+        sort(inner, value, used);
+    }
+}
+
+#[test]
+fn the_examples_are_a_good_file_with_every_key() {
+    let folder = tempfile::tempdir().unwrap();
+    // The only file that is read with the text.
+    let ca = folder.path().join("internal.pem");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let root = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
+    std::fs::write(&ca, root.pem()).unwrap();
+    let text = examples().replace("/etc/chat/internal.pem", ca.to_str().unwrap());
+    parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let mut used = BTreeMap::new();
+    for (name, value) in &toml::from_str::<toml::Table>(&text).unwrap() {
+        match name.as_str() {
+            "server" => sort("server", value, &mut used),
+            "tls" => sort("tls", value, &mut used),
+            "auth" => sort("auth", value, &mut used),
+            "tracing" => sort("tracing", value, &mut used),
+            "upstreams" => {
+                let upstreams = value.as_table().unwrap().values();
+                upstreams.for_each(|upstream| sort("upstream", upstream, &mut used));
+            }
+            "hosts" => sort("host", value, &mut used),
+            other => panic!("{other}"),
+        }
+    }
+    for (section, rows) in tables() {
+        let known: BTreeSet<String> = rows.iter().map(|row| row.key.to_owned()).collect();
+        assert_eq!(used.remove(section), Some(known), "{section}: example and table");
+    }
+    // Each section shows what it is about.
+    for section in PAGE.split("\n## `[").skip(1) {
+        assert!(section.contains("```toml\n["), "{section}");
+    }
+}
+
 /// The schema that the page describes.
 fn schema() -> Value {
     let tables = tables();
@@ -334,6 +402,7 @@ fn the_schema_takes_what_the_parser_takes_and_refuses_what_is_misspelt() {
         schemas.validate(&value, index).map_err(|error| error.to_string())
     };
     fits(COMMITTED).unwrap();
+    fits(&examples()).unwrap();
     let tables = tables();
     for section in SECTIONS {
         for row in &tables[section.name] {

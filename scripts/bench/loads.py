@@ -141,6 +141,24 @@ async def open_streams(port, count, kind):
     return await asyncio.gather(*(one() for _ in range(count)))
 
 
+async def echoes(streams):
+    """How many of these WebSockets bring back what is sent on them."""
+    gate = asyncio.Semaphore(64)
+
+    async def one(number, reader, writer):
+        async with gate:
+            word = f"{number:08}".encode()
+            # A text message, masked with zeros.
+            frame = b"\x81\x88\0\0\0\0" + word
+            try:
+                writer.write(frame)
+                return await asyncio.wait_for(reader.readexactly(len(frame)), 30) == frame
+            except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
+                return False
+
+    return sum(await asyncio.gather(*(one(number, *stream) for number, stream in enumerate(streams))))
+
+
 def medians(rounds):
     """Of each number of several rounds."""
     return {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}

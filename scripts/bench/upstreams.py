@@ -51,7 +51,7 @@ def start(folder, workers, files, connections):
 
 
 class Idle:
-    """An upstream that starts an event stream or a WebSocket, or answers, and then says nothing."""
+    """An upstream that starts an event stream or a WebSocket, or answers, and then says nothing by itself: what comes on a WebSocket goes back."""
 
     def __init__(self):
         listener = socket.socket()
@@ -96,7 +96,8 @@ async def _serve(listener):
             else:
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello")
                 continue
-            await reader.read()
+            while piece := await reader.read(4096):
+                writer.write(piece)
             break
         writer.close()
 

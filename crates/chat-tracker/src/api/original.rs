@@ -4,7 +4,7 @@ use axum::extract::State;
 use http::Method;
 use serde::{Deserialize, Serialize};
 use wire::Success;
-use wire::auth::{AccessToken, Login};
+use wire::auth::AccessToken;
 use wire::tracker::{
     AddList, Added, BroadcastPeer, Broadcasted, ConnectPeer, Connected, GetMessages, Messages,
     PeerList, SendPeer, Sent, SubmitInfo, Submitted,
@@ -136,13 +136,14 @@ pub(crate) async fn hello(
 }
 
 /// Signs in at backend-auth and answers with a token for `Authorization: Bearer`.
-#[utoipa::path(post, path = "/login", tag = "original", request_body = Login,
+#[utoipa::path(post, path = "/login", tag = "original", request_body = calls::SignIn,
     responses((status = 200, body = Success<AccessToken>),
+        (status = 403, body = ErrorEnvelope, description = "`second_factor_needed`: the password is right, and a `code` is to be sent along"),
         (status = 429, body = ErrorEnvelope, description = "`too_many_requests`, with `Retry-After`"), Errors))]
 pub(crate) async fn login(
     State(tracker): State<Tracker>,
     from: Origin,
-    JsonBody(request): JsonBody<Login>,
+    JsonBody(request): JsonBody<calls::SignIn>,
 ) -> Outcome<AccessToken> {
     calls::login(&tracker, &from, &request).await.map(Answer)
 }

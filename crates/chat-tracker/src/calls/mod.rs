@@ -15,7 +15,7 @@ pub(crate) use devices::device_not_registered;
 pub use devices::{devices, register_device, remove_device};
 pub use direct::{ack, mailbox, send, statuses};
 pub use ice::ice;
-pub use login::login;
+pub use login::{SignIn, login};
 pub use messages::{broadcast, history};
 pub use peers::{connect, list, me, peers, submit};
 pub use signals::signal;

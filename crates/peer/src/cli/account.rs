@@ -29,9 +29,8 @@ pub async fn log_in(setup: Setup, args: &LoginArgs) -> Result<Exit, Failed> {
     };
     let path = setup.folder(&who)?;
     folder::make(&path).map_err(|error| Failed::usage(format!("{}: {error}", path.display())))?;
-    let password = setup.password_or_ask(user)?;
     // The session so far is not used: whoever signs in wants to know that the password is right.
-    let tracker = Tracker::sign_in_anew(setup.who.server.clone(), user, password, path).await?;
+    let tracker = setup.enter(user, path).await?;
     let object = json!({ "type": "signed_in", "peer": tracker.id(), "server": setup.who.server.to_string() });
     let words = format!("signed in as {} at {}", tracker.id(), setup.who.server);
     setup.output().write(&object, Some(&words))?;

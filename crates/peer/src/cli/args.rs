@@ -19,6 +19,7 @@ Examples:
   peer --server http://127.0.0.1:8001 --guest ann list
 
 The password comes from CHAT_PASSWORD, from --password-file, or is asked for; never from the command line.
+So does the code of a second factor, where the account has one: CHAT_CODE, --code-file.
 
 Exit codes:
   0 done, delivered    1 failed               2 wrong usage or data folder
@@ -67,6 +68,9 @@ pub struct WhoArgs {
     /// A file with the password in its first line.
     #[arg(long, env = "CHAT_PASSWORD_FILE", value_name = "FILE", global = true)]
     pub password_file: Option<PathBuf>,
+    /// A file with the code of the second factor in its first line: of the app, or for recovery. /dev/stdin is standard input.
+    #[arg(long, env = "CHAT_CODE_FILE", value_name = "FILE", global = true)]
+    pub code_file: Option<PathBuf>,
 }
 
 /// This machine: addresses and folders.

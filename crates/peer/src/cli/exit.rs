@@ -95,7 +95,7 @@ impl From<StartError> for Failed {
 impl From<SignInError> for Failed {
     fn from(error: SignInError) -> Self {
         let exit = match error {
-            SignInError::Refused(_) => Exit::SignIn,
+            SignInError::Refused(_) | SignInError::SecondFactor(_) => Exit::SignIn,
             SignInError::Unreachable(_) => Exit::Unreachable,
             SignInError::Keep { .. } => Exit::Usage,
         };

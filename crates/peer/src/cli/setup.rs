@@ -16,12 +16,16 @@ use super::output::Output;
 use crate::config::{Config, Login};
 use crate::peer::StartError;
 use crate::store::Folder;
-use crate::tracker::Tracker;
 use crate::tracker::session::Session;
+use crate::tracker::{HalfWay, SignInError, Tracker};
 use crate::{Event, Peer};
 
 /// The password's variable.
 const PASSWORD: &str = "CHAT_PASSWORD";
+/// The variable of a second factor's code.
+const CODE: &str = "CHAT_CODE";
+/// How often a person is asked for a code that was wrong. Half a session takes five.
+const CODE_TRIES: usize = 3;
 /// Bytes of a password file at most.
 const PASSWORD_BYTES: u64 = 64 * 1024;
 /// The interactive client's log, in its data folder: its terminal is taken.
@@ -120,16 +124,52 @@ impl Setup {
     /// # Errors
     /// When its file can't be read.
     pub fn password(&self) -> Result<Option<String>, Failed> {
-        if let Some(path) = &self.who.password_file {
-            return read_password(path).map(Some);
+        given(self.who.password_file.as_deref(), "--password-file", PASSWORD)
+    }
+
+    /// Signs in with the password, and a code where the account asks for one; the session that comes of it is kept. Both are taken from
+    /// where they were given, or a person is asked.
+    ///
+    /// # Errors
+    /// [`Failed`].
+    pub async fn enter(&self, user: &PeerId, folder: PathBuf) -> Result<Tracker, Failed> {
+        let password = self.password_or_ask(user)?;
+        match Tracker::sign_in_anew(self.who.server.clone(), user, password, folder).await {
+            Err(SignInError::SecondFactor(half)) => self.show_code(&half).await,
+            outcome => Ok(outcome?),
         }
-        match std::env::var(PASSWORD) {
-            Ok(password) if !password.is_empty() => Ok(Some(password)),
-            Ok(_) | Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => {
-                Err(Failed::usage(format!("{PASSWORD} is no UTF-8")))
+    }
+
+    async fn show_code(&self, half: &HalfWay) -> Result<Tracker, Failed> {
+        if !half.takes_codes() {
+            return Err(Failed::new(Exit::SignIn, half.to_string()));
+        }
+        if let Some(code) = given(self.who.code_file.as_deref(), "--code-file", CODE)? {
+            return Ok(half.show(&code).await?);
+        }
+        if !can_ask() {
+            return Err(Failed::new(
+                Exit::SignIn,
+                format!(
+                    "this account needs a code after the password: set {CODE}, or use --code-file"
+                ),
+            ));
+        }
+        let mut left = CODE_TRIES;
+        loop {
+            let code = rpassword::prompt_password(half.question())
+                .map_err(|error| Failed::because(error.to_string()))?;
+            left -= 1;
+            match half.show(&code).await {
+                Err(SignInError::Refused(why)) if left > 0 => eprintln!("{why}"),
+                outcome => return Ok(outcome?),
             }
         }
+    }
+
+    /// Whether there is a person to ask for what wasn't given.
+    fn may_ask(&self) -> Result<bool, Failed> {
+        Ok(self.password()?.is_none() && can_ask())
     }
 
     /// The password that was given, or one that a person types without an echo.
@@ -165,12 +205,10 @@ impl Setup {
         config.accept_files = accept_files;
         match (Peer::start_in(folder, config.clone()).await, who) {
             (Ok(started), _) => Ok(started),
-            (Err(StartError::SignIn(why)), Who::Account(user))
-                if self.password()?.is_none() && can_ask() =>
-            {
+            (Err(StartError::SignIn(why)), Who::Account(user)) if self.may_ask()? => {
                 eprintln!("{why}");
-                let password = Some(self.password_or_ask(user)?);
-                config.login = Login::Account { user: user.clone(), password };
+                // The session is kept; with it the peer starts.
+                self.enter(user, path).await?;
                 Ok(Peer::start(config).await?)
             }
             (Err(error), _) => Err(error.into()),
@@ -198,18 +236,16 @@ impl Setup {
         crate::store::folder::make(&folder)
             .map_err(|error| Failed::usage(format!("{}: {error}", folder.display())))?;
         let server = self.who.server.clone();
-        let given = self.password()?;
-        let login = login(who, given.clone());
-        match (Tracker::sign_in(server.clone(), &login, folder.clone()).await, who) {
+        let login = login(who, self.password()?);
+        match (Tracker::sign_in(server, &login, folder.clone()).await, who) {
             (Ok(tracker), _) => Ok(tracker),
-            (Err(error), Who::Account(user)) if given.is_none() && can_ask() => {
+            (Err(error), Who::Account(user)) if self.may_ask()? => {
                 let failed = Failed::from(error);
                 if failed.exit != Exit::SignIn {
                     return Err(failed);
                 }
                 failed.tell();
-                let login = login_with(user, self.password_or_ask(user)?);
-                Ok(Tracker::sign_in(server, &login, folder).await?)
+                self.enter(user, folder).await
             }
             (Err(error), _) => Err(error.into()),
         }
@@ -223,24 +259,34 @@ fn login(who: &Who, password: Option<String>) -> Login {
     }
 }
 
-fn login_with(user: &PeerId, password: String) -> Login {
-    Login::Account { user: user.clone(), password: Some(password) }
-}
-
 /// Whether there is a person to ask.
 fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-fn read_password(path: &Path) -> Result<String, Failed> {
-    let wrong = |why: String| Failed::usage(format!("--password-file {}: {why}", path.display()));
+/// A secret that was given in a file or in a variable, if it was.
+fn given(file: Option<&Path>, flag: &str, variable: &str) -> Result<Option<String>, Failed> {
+    if let Some(path) = file {
+        return read_secret(path, flag).map(Some);
+    }
+    match std::env::var(variable) {
+        Ok(secret) if !secret.is_empty() => Ok(Some(secret)),
+        Ok(_) | Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Failed::usage(format!("{variable} is no UTF-8")))
+        }
+    }
+}
+
+fn read_secret(path: &Path, flag: &str) -> Result<String, Failed> {
+    let wrong = |why: String| Failed::usage(format!("{flag} {}: {why}", path.display()));
     let size = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?.len();
     if size > PASSWORD_BYTES {
-        return Err(wrong("this is too large to be a password".to_owned()));
+        return Err(wrong("this is too large to be a password or a code".to_owned()));
     }
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     match text.lines().next() {
-        Some(password) if !password.is_empty() => Ok(password.to_owned()),
+        Some(secret) if !secret.is_empty() => Ok(secret.to_owned()),
         _ => Err(wrong("its first line is empty".to_owned())),
     }
 }

@@ -149,6 +149,7 @@ async fn sign_in(server: Server, login: &Login, folder: &Folder) -> Result<Track
     let path = folder.path().to_owned();
     let tracker = Tracker::sign_in(server, login, path).await.map_err(|error| match error {
         SignInError::Refused(reason) => StartError::SignIn(reason),
+        SignInError::SecondFactor(half) => StartError::SignIn(half.to_string()),
         SignInError::Unreachable(reason) => StartError::Server(reason),
         SignInError::Keep { .. } => local(error),
     })?;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::Method;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use wire::auth::Account;
+
 use wire::chat::{
     AckMailbox, Acked, AskDelivery, Channels, Deliveries, DirectRef, GetMailbox, JoinChannel,
     ListChannels, ListMembers, Mailbox, MarkRead, Me, Members, Membership, Peers, ReadMarker,
@@ -20,6 +20,7 @@ use wire::tracker::{
 };
 use wire::{ChannelName, MessageId, PeerId};
 
+use super::door::{Entry, HalfWay, log_in};
 use super::http::{Call, CallError, Http};
 use super::server::Server;
 use super::session::Session;
@@ -31,6 +32,9 @@ pub enum SignInError {
     /// The name or the password is wrong, the session is over, or guests may not come in.
     #[error("{0}")]
     Refused(String),
+    /// The password is right, and the account asks for a second factor.
+    #[error("{0}")]
+    SecondFactor(Box<HalfWay>),
     /// The server doesn't answer, or not as one of ours.
     #[error("{0}")]
     Unreachable(String),
@@ -151,7 +155,27 @@ impl Tracker {
         password: String,
         folder: PathBuf,
     ) -> Result<Self, SignInError> {
-        let session = log_in(&http, user, &password).await.map_err(sign_in_error)?;
+        match log_in(&http, user, &password).await.map_err(sign_in_error)? {
+            Entry::In(session) => Self::entered(http, password, folder, session),
+            Entry::HalfWay { cookie, factors } => {
+                Err(SignInError::SecondFactor(Box::new(HalfWay {
+                    http,
+                    user: user.clone(),
+                    password,
+                    folder,
+                    cookie,
+                    factors,
+                })))
+            }
+        }
+    }
+
+    pub(super) fn entered(
+        http: Http,
+        password: String,
+        folder: PathBuf,
+        session: Session,
+    ) -> Result<Self, SignInError> {
         keep(&session, &folder)?;
         let me = session.user.clone();
         Ok(Self::new(http, me, false, Some(password), folder, Some(session)))
@@ -211,7 +235,11 @@ impl Tracker {
         if self.cookie().as_deref() != used {
             return Ok(());
         }
-        let session = log_in(&self.0.http, &self.0.me, password).await?;
+        let session = match log_in(&self.0.http, &self.0.me, password).await? {
+            Entry::In(session) => session,
+            // Nobody is asked for a code in the middle of something else.
+            Entry::HalfWay { .. } => return Err(refused),
+        };
         if let Err(error) = session.keep(&self.0.folder) {
             tracing::warn!(%error, "the new session can't be kept for the next start");
         }
@@ -400,27 +428,7 @@ impl Tracker {
     }
 }
 
-async fn log_in(http: &Http, user: &PeerId, password: &str) -> Result<Session, CallError> {
-    let login = wire::auth::Login {
-        username: user.to_string(),
-        password: password.to_owned(),
-        // A program in a terminal is not closed every evening, as a browser is.
-        remember: true,
-        next: None,
-    };
-    let body = serde_json::to_vec(&login).map_err(unsendable)?;
-    let call = Call { method: Method::POST, path: "/login", body: Some(body.into()), cookie: None };
-    let (account, headers) = http.call::<Account>(&call).await?;
-    let name = PeerId::parse(&account.username).map_err(unsendable)?;
-    Session::from_answer(http.server().to_string(), name, &headers).ok_or_else(|| {
-        CallError::Unreachable(format!(
-            "{} gives no session: name the proxy's address, not a service behind it",
-            http.server()
-        ))
-    })
-}
-
-fn sign_in_error(error: CallError) -> SignInError {
+pub(super) fn sign_in_error(error: CallError) -> SignInError {
     match error {
         CallError::Refused { status: 429, message, retry_after, .. } => {
             let wait =

@@ -123,18 +123,42 @@ impl Http {
         &self,
         call: &Call<'_>,
     ) -> Result<(T, HeaderMap), CallError> {
+        let (status, headers, body) = self.answer(call).await?;
+        self.read(status, headers, &body)
+    }
+
+    /// Makes a call, for its answer as it is.
+    ///
+    /// # Errors
+    /// [`CallError::Unreachable`].
+    pub(super) async fn answer(
+        &self,
+        call: &Call<'_>,
+    ) -> Result<(StatusCode, HeaderMap, Bytes), CallError> {
         let exchanged = tokio::time::timeout(PATIENCE, self.exchange(call)).await;
-        let (status, headers, body) = exchanged.map_err(|_| {
+        exchanged.map_err(|_| {
             let seconds = PATIENCE.as_secs();
             self.unreachable(&format!("no answer within {seconds} s"))
-        })??;
+        })?
+    }
+
+    /// Reads an answer's fields.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub(super) fn read<T: DeserializeOwned>(
+        &self,
+        status: StatusCode,
+        headers: HeaderMap,
+        body: &[u8],
+    ) -> Result<(T, HeaderMap), CallError> {
         if status.is_success() {
-            let answer = serde_json::from_slice(&body).map_err(|error| {
+            let answer = serde_json::from_slice(body).map_err(|error| {
                 self.unreachable(&format!("it does not answer as a hybrid chat server: {error}"))
             })?;
             return Ok((answer, headers));
         }
-        Err(refused(&self.0.server, status, &headers, &body))
+        Err(refused(&self.0.server, status, &headers, body))
     }
 
     /// Forgets the kept connections: the network may have changed under them, and a request over a dead one would wait

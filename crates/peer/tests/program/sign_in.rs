@@ -1,6 +1,6 @@
 //! Signing in from the command line.
 
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::post;
 use axum::{Json, Router};
@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use crate::program::{peer, ran};
 use crate::support::town;
 
-/// A stand-in for the proxy that knows one password.
+/// A stand-in for the proxy that knows a password, and two that aren't enough.
 async fn door() -> String {
     let log_in = async |Json(login): Json<Value>| {
         if login["password"] == "right" {
@@ -19,7 +19,29 @@ async fn door() -> String {
             });
             return ([("set-cookie", "session=s; Path=/")], Json(account)).into_response();
         }
-        let problem = json!({ "status": "error", "code": "wrong_credentials", "message": "wrong" });
+        let factors = match login["password"].as_str() {
+            Some("right, with a code") => json!(["totp", "recovery_code"]),
+            Some("right, with a passkey") => json!(["passkey"]),
+            _ => {
+                let problem =
+                    json!({ "status": "error", "code": "wrong_credentials", "message": "wrong" });
+                return (StatusCode::UNAUTHORIZED, Json(problem)).into_response();
+            }
+        };
+        let needed = json!({
+            "status": "error", "code": "second_factor_needed", "message": "more", "factors": factors, "expires_in": 300,
+        });
+        (StatusCode::FORBIDDEN, [("set-cookie", "half=h; Path=/")], Json(needed)).into_response()
+    };
+    let show = async |headers: HeaderMap, Json(shown): Json<Value>| {
+        let half = headers.get("cookie").is_some_and(|cookie| cookie == "half=h");
+        if half && shown["code"] == "123456" {
+            let account = json!({
+                "status": "success", "username": "Alice", "user_id": "u", "roles": [], "created_at": "",
+            });
+            return ([("set-cookie", "session=s; Path=/")], Json(account)).into_response();
+        }
+        let problem = json!({ "status": "error", "code": "wrong_code", "message": "not this one" });
         (StatusCode::UNAUTHORIZED, Json(problem)).into_response()
     };
     let gone = async || Json(json!({ "status": "success" }));
@@ -27,8 +49,11 @@ async fn door() -> String {
         let problem = json!({ "status": "error", "code": "unauthenticated", "message": "sign in" });
         (StatusCode::UNAUTHORIZED, Json(problem))
     };
-    let router =
-        Router::new().route("/login", post(log_in)).route("/logout", post(gone)).fallback(stranger);
+    let router = Router::new()
+        .route("/login", post(log_in))
+        .route("/login/code", post(show))
+        .route("/logout", post(gone))
+        .fallback(stranger);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -57,6 +82,45 @@ async fn a_session_is_kept_and_forgotten_and_a_wrong_password_has_code_4() {
     let out = ran(&mut with("", &["logout"])).await.exits(0);
     assert!(out.out.contains("signed out"), "{out:?}");
     ran(&mut with("", &["logout"])).await.exits(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_factor_s_code_comes_from_the_variable_or_a_file_and_never_from_the_command_line()
+{
+    let (town, url) = (town().await, door().await);
+    let home = town.home("alice");
+    let login = |password: &str| {
+        let mut command = peer(&home);
+        command.args(["--server", &url, "--user", "alice", "login"]).env("CHAT_PASSWORD", password);
+        command
+    };
+    let missing = ran(&mut login("right, with a code")).await.exits(4);
+    assert!(missing.err.contains("CHAT_CODE"), "{missing:?}");
+    let wrong = ran(login("right, with a code").env("CHAT_CODE", "000000")).await.exits(4);
+    assert!(wrong.err.contains("not this one"), "{wrong:?}");
+    ran(login("right, with a code").args(["--code", "123456"])).await.exits(2);
+    let good = ran(login("right, with a code").env("CHAT_CODE", "123456")).await.exits(0);
+    assert!(good.out.contains("signed in as Alice"), "{good:?}");
+    ran(peer(&home).args(["--server", &url, "logout"])).await.exits(0);
+    let file = home.join("code");
+    std::fs::write(&file, "123456\n").unwrap();
+    let file = file.to_str().unwrap();
+    ran(login("right, with a code").args(["--code-file", file])).await.exits(0);
+    // Another command says where the code is taken.
+    ran(peer(&home).args(["--server", &url, "logout"])).await.exits(0);
+    let list = ["--server", &url, "--user", "alice", "list"];
+    let other = ran(peer(&home).args(list).env("CHAT_PASSWORD", "right, with a code")).await;
+    assert!(other.exits(4).err.contains("peer login"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_a_passkey_alone_is_told_to_use_an_access_token() {
+    let (town, url) = (town().await, door().await);
+    let mut command = peer(&town.home("alice"));
+    command.args(["--server", &url, "--user", "alice", "login"]);
+    command.env("CHAT_PASSWORD", "right, with a passkey").env("CHAT_CODE", "123456");
+    let told = ran(&mut command).await.exits(4);
+    assert!(told.err.contains("passkey") && told.err.contains("access token"), "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

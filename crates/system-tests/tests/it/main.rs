@@ -30,6 +30,7 @@ mod processes;
 mod reader;
 mod readme;
 mod revocation;
+mod second_factor;
 mod secrets;
 mod sessions;
 mod tokens;

@@ -150,3 +150,18 @@ def test_with_registration_by_invite_the_administrator_hands_out_links(chromium,
     for person in (ana, ben):
         person.check()
         person.close()
+
+
+def test_rule_7_passwords_are_hidden_filled_in_by_managers_and_may_be_pasted(visit):
+    visit("ana", enter=False)
+    page = visit().page
+    for path, hints in (("/login", ["current-password"]), ("/register", ["new-password"])):
+        page.goto(path)
+        fields = page.locator("input[type=password]")
+        expect(fields).not_to_have_count(0)
+        assert [field.get_attribute("autocomplete") for field in fields.all()] == hints * fields.count()
+        for field in fields.all():
+            pasted = field.evaluate(
+                "(field) => field.dispatchEvent(new ClipboardEvent('paste', { bubbles: true, cancelable: true }))"
+            )
+            assert pasted, f"{path} stops a paste"

@@ -152,6 +152,68 @@ async fn over_https_the_cookie_is_bound_to_the_host_and_secure() {
 }
 
 #[tokio::test]
+async fn rule_27_over_https_every_cookie_is_bound_to_the_host_and_secure() {
+    let world =
+        World::with(|flags| flags.public_origin = Some("https://chat.example.org".into())).await;
+    let alice = world.visitor();
+    let mut lines = Vec::new();
+    let mut keep = |answer: &crate::support::Answer| {
+        lines.extend(answer.cookie_lines().into_iter().map(str::to_owned));
+    };
+    keep(&alice.register("alice", PASSWORD).await);
+    keep(&world.visitor().post("/login/passkey", json!({})).await);
+    crate::second_factors::enrol(&alice).await;
+    keep(&world.visitor().login("alice", PASSWORD).await);
+    keep(&alice.post("/logout", json!({})).await);
+    let names: std::collections::BTreeSet<&str> =
+        lines.iter().map(|line| line.split('=').next().unwrap()).collect();
+    assert!(names.len() >= 4, "session, device, passkey and half-way: {names:?}");
+    for line in &lines {
+        assert!(line.starts_with("__Host-"), "{line}");
+        let attributes: Vec<&str> = line.split("; ").skip(1).collect();
+        for attribute in ["HttpOnly", "SameSite=Lax", "Secure", "Path=/"] {
+            assert!(attributes.contains(&attribute), "{line}");
+        }
+        assert!(!line.contains("Domain"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn rules_17_and_18_a_session_ends_unused_after_a_day_and_in_any_case_after_a_week() {
+    let (hour, day) = (3600, 24 * 3600);
+    for (remember, idle, absolute) in [(false, day, 7 * day), (true, 30 * day, 90 * day)] {
+        for (unused, left, is_in) in [
+            (idle - hour, absolute, true),
+            (idle + hour, absolute, false),
+            (0, hour, true),
+            (0, -hour, false),
+        ] {
+            let mut world = World::new().await;
+            let alice = world.member("alice").await;
+            let login = json!({"username": "alice", "password": PASSWORD, "remember": remember});
+            assert_eq!(alice.post("/login", login).await.status, 200);
+            world
+                .change_database(|db| {
+                    let lasts: i64 = db
+                        .query_row("SELECT ends_at - created_at FROM sessions", [], |row| {
+                            row.get(0)
+                        })
+                        .unwrap();
+                    assert_eq!(lasts, absolute);
+                    db.execute(
+                        "UPDATE sessions SET last_seen = last_seen - ?1, ends_at = created_at + ?2",
+                        [unused, left],
+                    )
+                    .unwrap();
+                })
+                .await;
+            let alice = world.again(&alice);
+            assert_eq!(alice.is_signed_in().await, is_in, "{remember} {unused} {left}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn over_plain_http_the_cookie_is_http_only_and_lax() {
     let world = World::new().await;
     let answer = world.visitor().register("alice", PASSWORD).await;

@@ -240,8 +240,7 @@ impl Identity {
         if now.as_ref().map(Arc::as_ptr) != tried.as_ref().map(Arc::as_ptr) {
             return;
         }
-        let every = if now.is_some() { source::UNKNOWN_KEY_EVERY } else { source::RETRY.0 };
-        if asked.is_some_and(|last| last.elapsed() < every) {
+        if !source::may_be_asked(*asked, now.is_some(), Instant::now()) {
             return;
         }
         if let Err(reason) = self.refresh().await {

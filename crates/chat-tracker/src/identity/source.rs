@@ -1,7 +1,7 @@
 //! Where the keys come from: backend-auth, and between starts a copy on disk.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Request;
@@ -21,7 +21,13 @@ pub(super) const EVERY: Duration = Duration::from_secs(300);
 pub(super) const RETRY: (Duration, Duration) =
     (Duration::from_millis(500), Duration::from_secs(15));
 /// A token with an unknown key leads to one question in so much time, however many such tokens come.
-pub(super) const UNKNOWN_KEY_EVERY: Duration = Duration::from_secs(30);
+const UNKNOWN_KEY_EVERY: Duration = Duration::from_secs(30);
+
+/// Whether a token that could not be verified is worth a question, after the last one for such a reason.
+pub(super) fn may_be_asked(last: Option<Instant>, has_keys: bool, now: Instant) -> bool {
+    let every = if has_keys { UNKNOWN_KEY_EVERY } else { RETRY.0 };
+    last.is_none_or(|last| now.saturating_duration_since(last) >= every)
+}
 
 pub(super) struct Source {
     pub(super) auth_url: BaseUrl,

@@ -1,5 +1,7 @@
 //! The rules of a token, each with a token that breaks just this one.
 
+use std::time::{Duration, Instant};
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer, SigningKey};
@@ -7,6 +9,7 @@ use serde_json::{Value, json};
 use wire::identity::{Key, KeySet};
 
 use super::keys::{KeyRing, Rejected};
+use super::source::may_be_asked;
 
 const NOW: i64 = 1_800_000_000;
 
@@ -162,4 +165,16 @@ fn a_changed_or_huge_token_is_refused() {
     assert_eq!(ring().verify(&"a".repeat(4097), NOW), Err(Rejected::TooLong));
     assert_eq!(ring().verify("abc", NOW), Err(Rejected::Malformed));
     assert_eq!(ring().verify("", NOW), Err(Rejected::Malformed));
+}
+
+#[test]
+fn rule_42_unknown_keys_are_worth_a_question_every_thirty_seconds() {
+    let start = Instant::now();
+    let after = |ms| start + Duration::from_millis(ms);
+    assert!(may_be_asked(None, true, start));
+    for (has_keys, every) in [(true, 30_000), (false, 500)] {
+        assert!(!may_be_asked(Some(start), has_keys, start));
+        assert!(!may_be_asked(Some(start), has_keys, after(every - 1)));
+        assert!(may_be_asked(Some(start), has_keys, after(every)));
+    }
 }

@@ -25,7 +25,7 @@ use wire::{DeviceId, MessageId, PeerId};
 
 use super::entry::{Entry, Side, Stage, Text};
 use super::lane::Lane;
-use super::partners::Partners;
+use super::partners::{Asked, Partners};
 use super::post::Post;
 use crate::event::{Delivery, Route};
 use crate::links::Remote;
@@ -288,8 +288,25 @@ impl Outbox {
         self.ask_statuses(queued);
     }
 
-    /// The tracker tells which devices of a peer are live.
+    /// The live stream tells which devices of a peer are live.
     pub fn told(&mut self, peer: &PeerId, devices: &[DeviceId], now: Instant) {
+        self.partners.hear(&peer.folded());
+        self.learn(peer, devices, now);
+    }
+
+    /// The time, for a question about peers that is put now.
+    pub fn asked(&self) -> Asked {
+        self.partners.asked()
+    }
+
+    /// The tracker answers which devices of a peer are live. What the live stream told meanwhile is newer.
+    pub fn answered(&mut self, peer: &PeerId, devices: &[DeviceId], asked: Asked, now: Instant) {
+        if !self.partners.has_heard_since(&peer.folded(), asked) {
+            self.learn(peer, devices, now);
+        }
+    }
+
+    fn learn(&mut self, peer: &PeerId, devices: &[DeviceId], now: Instant) {
         let folded = peer.folded();
         // Of the own devices the others count.
         let own = self.settings.device;

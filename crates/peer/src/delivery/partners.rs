@@ -25,13 +25,23 @@ struct Partner {
     /// When that was told; `None` when it can't be relied on.
     told: Option<Instant>,
     asked: Option<Instant>,
+    /// Which of all presences that the live stream told was its last; 0 when none was.
+    heard: u64,
     /// Until when links to devices that come are wanted without a message.
     warm: Option<Instant>,
 }
 
 /// What is known of all peers.
 #[derive(Debug, Default)]
-pub struct Partners(HashMap<String, Partner>);
+pub struct Partners {
+    known: HashMap<String, Partner>,
+    /// Presences that the live stream told so far.
+    heard: u64,
+}
+
+/// When the tracker was asked, in presences: its answer doesn't know of later ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked(u64);
 
 /// How a peer's devices have changed.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -43,9 +53,26 @@ pub struct Change {
 }
 
 impl Partners {
+    /// The live stream tells of a peer: answers to what was asked before are older.
+    pub fn hear(&mut self, peer: &str) {
+        self.heard += 1;
+        self.known.entry(peer.to_owned()).or_default().heard = self.heard;
+    }
+
+    /// The time, for a question that is put now.
+    pub fn asked(&self) -> Asked {
+        Asked(self.heard)
+    }
+
+    /// Whether the live stream told of a peer since a question was put. The answer may have been given before that, or after; the stream is
+    /// right either way, since it tells of whatever comes later, too.
+    pub fn has_heard_since(&self, peer: &str, Asked(asked): Asked) -> bool {
+        self.known.get(peer).is_some_and(|partner| partner.heard > asked)
+    }
+
     /// The tracker tells a peer's live devices.
     pub fn told(&mut self, peer: &str, devices: &[DeviceId], now: Instant) -> Change {
-        let partner = self.0.entry(peer.to_owned()).or_default();
+        let partner = self.known.entry(peer.to_owned()).or_default();
         let live: BTreeSet<DeviceId> = devices.iter().copied().collect();
         let change = Change {
             came: live.difference(&partner.live).copied().collect(),
@@ -58,31 +85,33 @@ impl Partners {
 
     /// The devices that were live when the tracker last told.
     pub fn live(&self, peer: &str) -> impl Iterator<Item = DeviceId> + '_ {
-        self.0.get(peer).into_iter().flat_map(|partner| partner.live.iter().copied())
+        self.known.get(peer).into_iter().flat_map(|partner| partner.live.iter().copied())
     }
 
     /// Whether a device was live when the tracker last told.
     pub fn is_live(&self, peer: &str, device: DeviceId) -> bool {
-        self.0.get(peer).is_some_and(|partner| partner.live.contains(&device))
+        self.known.get(peer).is_some_and(|partner| partner.live.contains(&device))
     }
 
     /// Whether what is known is new enough to rely on.
     pub fn is_fresh(&self, peer: &str, now: Instant) -> bool {
-        let Some(Partner { live, told: Some(told), .. }) = self.0.get(peer) else { return false };
+        let Some(Partner { live, told: Some(told), .. }) = self.known.get(peer) else {
+            return false;
+        };
         let lasts = if live.is_empty() { FRESH_ABSENCE } else { FRESH };
         now.saturating_duration_since(*told) < lasts
     }
 
     /// The tracker should be asked again, however lately it was asked.
     pub fn ask_again(&mut self, peer: &str) {
-        if let Some(partner) = self.0.get_mut(peer) {
+        if let Some(partner) = self.known.get_mut(peer) {
             (partner.told, partner.asked) = (None, None);
         }
     }
 
     /// Whether the tracker should be asked now; if so, that counts as done.
     pub fn ask(&mut self, peer: &str, now: Instant) -> bool {
-        let partner = self.0.entry(peer.to_owned()).or_default();
+        let partner = self.known.entry(peer.to_owned()).or_default();
         let lately = |asked| now.saturating_duration_since(asked) < ASK_EVERY;
         if partner.asked.is_some_and(lately) {
             return false;
@@ -93,18 +122,18 @@ impl Partners {
 
     /// Something was said, or is about to be: links are wanted until then.
     pub fn warm(&mut self, peer: &str, until: Instant) {
-        let partner = self.0.entry(peer.to_owned()).or_default();
+        let partner = self.known.entry(peer.to_owned()).or_default();
         partner.warm = partner.warm.max(Some(until));
     }
 
     /// Whether links are wanted without a message.
     pub fn is_warm(&self, peer: &str, now: Instant) -> bool {
-        self.0.get(peer).and_then(|partner| partner.warm).is_some_and(|until| now < until)
+        self.known.get(peer).and_then(|partner| partner.warm).is_some_and(|until| now < until)
     }
 
     /// The tracker is away: what it told can't be relied on.
     pub fn doubt(&mut self) {
-        for partner in self.0.values_mut() {
+        for partner in self.known.values_mut() {
             partner.told = None;
             partner.asked = None;
         }
@@ -112,14 +141,14 @@ impl Partners {
 
     /// The peers with whom talk is warm.
     pub fn warm_ones(&self, now: Instant) -> Vec<String> {
-        self.0.keys().filter(|peer| self.is_warm(peer, now)).cloned().collect()
+        self.known.keys().filter(|peer| self.is_warm(peer, now)).cloned().collect()
     }
 
     /// Forgets peers that nothing is known of any more and that nobody asks about: presence of a large chat would fill
     /// the memory otherwise.
     pub fn prune(&mut self, most: usize, now: Instant) {
-        if self.0.len() > most {
-            self.0.retain(|_, partner| {
+        if self.known.len() > most {
+            self.known.retain(|_, partner| {
                 !partner.live.is_empty() || partner.warm.is_some_and(|until| now < until)
             });
         }

@@ -173,15 +173,18 @@ impl Core {
                 let (id, sent) = (text.id.clone(), live.send(message));
                 self.calls.push(sent.map(|sent| Done::Posted(id, sent)).boxed());
             }
-            Action::Ask(peer) => self.calls.push(
-                async move {
+            Action::Ask(peer) => {
+                let asked = self.outbox.asked();
+                let call = async move {
                     let devices = tracker.devices(&peer).await;
-                    Done::Devices(peer, devices)
-                }
-                .boxed(),
-            ),
+                    Done::Devices(peer, asked, devices)
+                };
+                self.calls.push(call.boxed());
+            }
             Action::AskAll => {
-                self.calls.push(async move { Done::Peers(tracker.peers().await) }.boxed());
+                let asked = self.outbox.asked();
+                let call = async move { Done::Peers(asked, tracker.peers().await) };
+                self.calls.push(call.boxed());
             }
             Action::Statuses(ids) => {
                 self.calls.push(async move { Done::Statuses(tracker.statuses(ids).await) }.boxed());

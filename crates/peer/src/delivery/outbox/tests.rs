@@ -172,6 +172,38 @@ fn of_a_peer_of_whom_nothing_is_known_the_tracker_is_asked_first() {
 }
 
 #[test]
+fn an_answer_that_is_older_than_what_the_live_stream_told_changes_nothing() {
+    let mut desk = Desk::new();
+    assert_eq!(desk.write(1), ["ask bob"]);
+    let asked = desk.outbox.asked();
+    // Bob comes while the question is under way, and the answer was given before that.
+    desk.outbox.told(&peer("Bob"), &[PHONE], desk.now);
+    assert_eq!(desk.actions(), ["connect bob's phone"]);
+    desk.outbox.answered(&peer("bob"), &[], asked, desk.now);
+    assert!(desk.actions().is_empty(), "neither forgotten nor sent by the mailbox");
+    desk.outbox.linked(&bobs(PHONE), Way::Direct, desk.now);
+    assert_eq!(desk.actions(), ["m-1 to bob's phone"]);
+    // Of others the same answer is news, and of him a later one.
+    desk.outbox.answered(&peer("carol"), &[LAPTOP], asked, desk.now);
+    assert_eq!(desk.outbox.devices(&peer("carol")).len(), 1);
+    let later = desk.outbox.asked();
+    desk.outbox.answered(&peer("bob"), &[PHONE, LAPTOP], later, desk.now);
+    assert_eq!(desk.outbox.devices(&peer("bob")).len(), 2);
+}
+
+#[test]
+fn who_has_gone_does_not_come_back_by_an_older_answer() {
+    let mut desk = Desk::linked(&[]);
+    let asked = desk.outbox.asked();
+    desk.outbox.told(&peer("bob"), &[PHONE], desk.now);
+    desk.outbox.told(&peer("bob"), &[], desk.now);
+    desk.actions();
+    desk.outbox.answered(&peer("bob"), &[PHONE], asked, desk.now);
+    assert!(desk.outbox.devices(&peer("bob")).is_empty());
+    assert_eq!(desk.write(1), ["m-1 to mailbox"], "at once: nobody is waited for");
+}
+
+#[test]
 fn without_an_ack_in_five_seconds_the_same_id_goes_to_the_mailbox() {
     for linked in [true, false] {
         let mut desk = Desk::linked(if linked { &[PHONE] } else { &[] });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::oneshot;
-use wire::chat::{Acked, Deliveries, DirectRef, Mailbox, Members, Peers};
+use wire::chat::{Acked, Deliveries, DirectRef, Mailbox, Members, Peers, Presence};
 use wire::device::Devices;
 use wire::p2p::{Frame, RefuseCode};
 use wire::signal::Signalled;
@@ -14,7 +14,7 @@ use wire::{ChannelName, DeviceId, MessageId, PeerId};
 use super::Core;
 use crate::delivery::Text;
 use crate::delivery::outbox::Trouble;
-use crate::delivery::partners::same;
+use crate::delivery::partners::{Asked, same};
 use crate::event::{Delivery, Direct, Event};
 use crate::links::Remote;
 use crate::peer::PeerError;
@@ -60,8 +60,8 @@ pub(in crate::peer) enum Kept {
 /// A call was answered, or failed.
 pub(in crate::peer) enum Done {
     Posted(MessageId, Result<Sent, CallError>),
-    Devices(PeerId, Result<Devices, CallError>),
-    Peers(Result<Peers, CallError>),
+    Devices(PeerId, Asked, Result<Devices, CallError>),
+    Peers(Asked, Result<Peers, CallError>),
     Statuses(Result<Deliveries, CallError>),
     Signalled(Remote, Result<Signalled, CallError>),
     Members(ChannelName, Result<Members, CallError>),
@@ -136,28 +136,31 @@ impl Core {
         match done {
             Done::Posted(id, Ok(sent)) => self.outbox.taken(&id, sent.delivery, now),
             Done::Posted(id, Err(error)) => self.outbox.untaken(&id, trouble(&error), now),
-            Done::Devices(peer, Ok(found)) => {
+            Done::Devices(peer, asked, Ok(found)) => {
                 let live: Vec<DeviceId> = found
                     .devices
                     .into_iter()
                     .filter(|device| device.live)
                     .map(|device| device.device)
                     .collect();
-                self.outbox.told(&peer, &live, now);
+                self.outbox.answered(&peer, &live, asked, now);
             }
             // Nobody of this name is live; the mailbox says the rest.
-            Done::Devices(peer, Err(error)) if error.code() == "peer_not_registered" => {
-                self.outbox.told(&peer, &[], now);
+            Done::Devices(peer, asked, Err(error)) if error.code() == "peer_not_registered" => {
+                self.outbox.answered(&peer, &[], asked, now);
             }
-            Done::Devices(peer, Err(error)) => {
+            Done::Devices(peer, _, Err(error)) => {
                 tracing::debug!(%peer, %error, "its devices can't be asked for now");
             }
-            Done::Peers(Ok(found)) => {
+            Done::Peers(asked, Ok(found)) => {
                 for presence in found.peers {
-                    self.outbox.told(&presence.peer_id, &presence.devices, now);
+                    let Presence { peer_id, devices, .. } = presence;
+                    self.outbox.answered(&peer_id, &devices, asked, now);
                 }
             }
-            Done::Peers(Err(error)) => tracing::debug!(%error, "the peers can't be asked for now"),
+            Done::Peers(_, Err(error)) => {
+                tracing::debug!(%error, "the peers can't be asked for now")
+            }
             Done::Statuses(Ok(found)) => {
                 let states: Vec<_> =
                     found.deliveries.into_iter().map(|state| (state.id, state.delivery)).collect();

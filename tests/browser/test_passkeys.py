@@ -261,6 +261,30 @@ def test_where_passkeys_cannot_work_the_page_says_why(visit, chromium, world_of)
     nameless.close()
 
 
+def test_a_passkey_is_renamed_with_the_keyboard_alone(visit):
+    ana, _ = with_passkey(visit)
+    page = ana.page
+    page.get_by_role("button", name="Rename the passkey Laptop").focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Rename the passkey “Laptop”")
+    expect(dialog.get_by_label("Name of the passkey")).to_be_focused()
+    expect(dialog.get_by_label("Name of the passkey")).to_have_value("Laptop")
+    # It is refused where it was typed, and stays.
+    ana.link_cut = True
+    dialog.get_by_label("Name of the passkey").fill(" ")
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("alert")).not_to_be_empty()
+    expect(dialog.get_by_label("Name of the passkey")).to_be_focused()
+    dialog.get_by_label("Name of the passkey").fill("Old <b>laptop</b>")
+    page.keyboard.press("Enter")
+    expect(dialog).to_have_count(0)
+    # The line has the new name, and the button that opened the dialog the focus.
+    expect(page.get_by_role("button", name="Rename the passkey Old <b>laptop</b>")).to_be_focused()
+    expect(page.get_by_text("The passkey is now called “Old <b>laptop</b>”.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("button", name="Remove the passkey Old <b>laptop</b>")).to_be_visible()
+
+
 def test_at_localhost_passkeys_work_without_any_setting(chromium, world_of):
     url = world_of().url
     assert url.startswith("http://localhost:")

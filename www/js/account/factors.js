@@ -11,6 +11,7 @@
  * @property {(work: () => Promise<unknown>) => (event: MouseEvent) => void} deed  A button's press; what goes wrong is said in the section.
  * @property {(codes: string[], kind?: Row['kind']) => void} changed  The factors are others now. Recovery codes that came of it are shown,
  *   and then it goes on at the line of this kind.
+ * @property {(id: string) => void} renamed  A passkey has another name now.
  */
 
 import { get } from '../net/api.js';
@@ -32,6 +33,8 @@ export function factorsSection(me, ended) {
   const section = {
     name: me.username,
     deed: (work) => (event) => act(/** @type {HTMLElement} */ (event.currentTarget), error, work, () => void listing.reload()),
+    // Its line is drawn anew with the name, so the focus goes back by hand.
+    renamed: (id) => void listing.reload().then(() => /** @type {HTMLElement|null} */ (list.querySelector(`[data-key="passkey ${CSS.escape(id)}"] button`))?.focus()),
     changed: (codes, kind = 'totp') => {
       void listing.reload();
       ended();

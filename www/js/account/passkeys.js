@@ -52,10 +52,45 @@ export function passkeyLine({ passkey: { id, name, created_at: since, last_used:
       ...(host === undefined || host === location.hostname ? [] : [t('passkey.elsewhere', { host })]),
       used === undefined ? t('passkey.unused') : t('passkey.used', { time: when('short', Date.parse(used)) }),
     ],
-    actions: [el('button', { class: 'small', attrs: { type: 'button', 'aria-label': t('passkey.remove.of', { name }) }, on: { click: remove } }, t('passkey.remove'))],
+    actions: [
+      el('button', {
+        class: 'small', attrs: { type: 'button', 'aria-label': t('passkey.rename.of', { name }) }, on: { click: () => renameDialog(id, name, section) },
+      }, t('passkey.rename')),
+      el('button', { class: 'small', attrs: { type: 'button', 'aria-label': t('passkey.remove.of', { name }) }, on: { click: remove } }, t('passkey.remove')),
+    ],
   });
   line.classList.add('part');
   return line;
+}
+
+/**
+ * @param {string} id
+ * @param {string} old
+ * @param {import('./factors.js').Section} section
+ */
+function renameDialog(id, old, section) {
+  const name = el('input', {
+    attrs: { id: 'passkey-name', type: 'text', required: true, maxlength: 64, autocomplete: 'off', 'aria-describedby': 'passkey-error' },
+  });
+  name.value = old;
+  const error = errorLine();
+  error.id = 'passkey-error';
+  const submit = async (/** @type {SubmitEvent} */ event) => {
+    event.preventDefault();
+    const done = await act(/** @type {HTMLFormElement} */ (event.currentTarget), error, async () => {
+      await securePost('/auth/passkeys/rename', { id, name: name.value });
+      dialog.close();
+      section.renamed(id);
+      toast(t('passkey.renamed', { name: name.value.trim() }));
+    });
+    if (!done) name.focus();
+  };
+  const dialog = openDialog(t('passkey.rename.title', { name: old }), () => [el('form', { class: 'stack', on: { submit } },
+    el('label', { attrs: { for: name.id } }, t('passkey.name')), name, error,
+    el('div', { class: 'actions' },
+      el('button', { attrs: { type: 'button' }, on: { click: () => dialog.close() } }, t('cancel')),
+      el('button', { class: 'primary', attrs: { type: 'submit' } }, t('passkey.rename'))))], { firm: true });
+  name.select();
 }
 
 /** @param {import('./factors.js').Section} section */

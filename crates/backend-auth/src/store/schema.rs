@@ -197,9 +197,10 @@ pub fn migrate(connection: &mut Connection, path: &str) -> Result<(), OpenError>
         transaction.execute_batch(step).map_err(broken)?;
         transaction.pragma_update(None, "user_version", number + 1).map_err(broken)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(broken)?;
+        check(&transaction, path)?;
         transaction.commit().map_err(broken)?;
     }
-    check(connection, path)
+    Ok(())
 }
 
 /// Whether a file is as this program writes it.
@@ -262,5 +263,45 @@ mod tests {
         connection.pragma_update(None, "user_version", 99).unwrap();
         let text = migrate(&mut connection, "auth.db").unwrap_err().to_string();
         assert!(text.contains("schema 99") && text.contains("newer program"), "{text}");
+    }
+
+    /// A file of an earlier program.
+    fn of_schema(version: usize) -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        STEPS[..version].iter().for_each(|step| connection.execute_batch(step).unwrap());
+        connection.pragma_update(None, "user_version", version).unwrap();
+        connection
+    }
+
+    fn tables(connection: &Connection) -> Vec<String> {
+        let mut found = connection
+            .prepare("SELECT sql FROM sqlite_schema WHERE sql <> '' ORDER BY name")
+            .unwrap();
+        found.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn a_file_of_each_earlier_schema_becomes_what_a_new_one_is() {
+        let new = tables(&of_schema(STEPS.len()));
+        for version in 0..STEPS.len() {
+            let mut old = of_schema(version);
+            migrate(&mut old, "auth.db").unwrap();
+            assert_eq!(tables(&old), new, "from schema {version}");
+            assert!(is_ours(&old) && check_current(&old, "auth.db").is_ok());
+        }
+    }
+
+    #[test]
+    fn a_file_that_does_not_fit_together_is_left_as_it_is() {
+        let mut old = of_schema(1);
+        old.execute_batch(
+            "PRAGMA foreign_keys = OFF;
+             INSERT INTO sessions VALUES (x'00', 'sid', 'nobody', 1, 1, 1, 1, 1, 0, '::1', '');",
+        )
+        .unwrap();
+        let before = tables(&old);
+        let text = migrate(&mut old, "auth.db").unwrap_err().to_string();
+        assert!(text.contains("a row of sessions refers to nothing"), "{text}");
+        assert_eq!((version(&old, "auth.db").unwrap(), tables(&old)), (1, before));
     }
 }

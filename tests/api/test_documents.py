@@ -44,7 +44,7 @@ def test_every_call_does_what_the_document_says(world, service, path, unchecked,
         Path(sys.executable).with_name("schemathesis"), "--config-file", HERE / "schemathesis.toml", "run", address[service] + path,
         "--phases", "coverage,fuzzing", "--max-examples", TRIES, "--seed", "1", "--warnings", "off",
         "--exclude-checks", ",".join(["allow_header_conformance", *unchecked]),
-        # Neither a WebSocket nor a stream without an end is a call to this client.
+        # Neither a WebSocket nor a stream without an end is a call to this client: test_streams has them.
         "--exclude-path", "/chat/ws", "--exclude-path", "/chat/events",
     ]
     environment = {**os.environ, "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py"), "AUTH_URL": address["auth"], "LOGIN": json.dumps(LOGIN), "NO_COLOR": "1"}

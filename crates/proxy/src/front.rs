@@ -14,7 +14,7 @@
 pub(crate) mod certificates;
 pub(crate) mod crowd;
 pub(crate) mod door;
-pub(crate) mod frames;
+pub mod frames;
 mod local_ca;
 pub mod proxy_protocol;
 pub(crate) mod stream;

@@ -80,6 +80,7 @@ mod worker;
 
 pub use config::Config;
 pub use front::certificates::CertificateError;
-pub use front::proxy_protocol;
+pub use front::{frames, proxy_protocol};
+pub use link::answer;
 pub use resolve::Lookup;
 pub use server::{Options, Proxy};

@@ -17,6 +17,7 @@ mod http1;
 mod http2;
 mod stream;
 
+pub use http1::answer;
 pub(crate) use http2::Shared;
 pub(crate) use stream::Stream;
 

@@ -2,7 +2,9 @@
 //! where something doesn't hold. The fuzz targets call it with what libFuzzer makes up, and the tests of the proxy
 //! (which include this file) with the corpus that came of that.
 
+pub mod answer;
 pub mod config;
+pub mod frames;
 pub mod guard;
 pub mod headers;
 pub mod proxy_protocol;

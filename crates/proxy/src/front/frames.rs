@@ -7,7 +7,7 @@
 //! send more of them, since each piece of data is answered with window updates and pings.
 
 /// What every client of HTTP/2 sends first (RFC 9113 §3.4).
-pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Length, type, flags and stream of a frame.
 const HEAD: usize = 9;
 /// Frames are counted over so many milliseconds.
@@ -19,7 +19,7 @@ const BYTES_A_FRAME: u64 = 1024;
 
 /// Counts frames.
 #[derive(Debug)]
-pub(crate) struct Meter {
+pub struct Meter {
     most: u64,
     /// Of the preface, still to come.
     preface: usize,
@@ -36,11 +36,11 @@ pub(crate) struct Meter {
 /// There were too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many control frames")]
-pub(crate) struct TooManyFrames;
+pub struct TooManyFrames;
 
 impl Meter {
     /// Lets so many control frames pass in ten seconds.
-    pub(crate) fn new(most: usize) -> Self {
+    pub fn new(most: usize) -> Self {
         Self {
             most: most as u64,
             preface: PREFACE.len(),
@@ -54,12 +54,12 @@ impl Meter {
     }
 
     /// Bytes went to the client.
-    pub(crate) fn sent(&mut self, bytes: usize) {
+    pub fn sent(&mut self, bytes: usize) {
         self.earned = self.earned.saturating_add(bytes as u64);
     }
 
     /// Bytes came from the client.
-    pub(crate) fn received(&mut self, mut bytes: &[u8], now_ms: u64) -> Result<(), TooManyFrames> {
+    pub fn received(&mut self, mut bytes: &[u8], now_ms: u64) -> Result<(), TooManyFrames> {
         if now_ms >= self.until_ms {
             self.until_ms = now_ms + PERIOD_MS;
             (self.spent, self.earned) = (0, 0);

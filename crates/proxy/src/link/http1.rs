@@ -28,6 +28,7 @@ use crate::body::RequestBody;
 use crate::chunks::Part;
 use crate::scratch;
 
+pub mod answer;
 mod head;
 mod outgoing;
 mod recall;

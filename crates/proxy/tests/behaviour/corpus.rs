@@ -5,7 +5,7 @@ use std::path::Path;
 
 use http::{Method, Version};
 
-use super::fuzz::{config, guard, headers, proxy_protocol, target};
+use super::fuzz::{answer, config, frames, guard, headers, proxy_protocol, target};
 use super::support::Chance;
 
 /// What fuzzing came upon, as it is and with bytes changed.
@@ -13,8 +13,10 @@ use super::support::Chance;
 fn finds_of_fuzzing() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     type Run = fn(&[u8]);
-    let runs: [(&str, Run); 5] = [
+    let runs: [(&str, Run); 7] = [
+        ("answer", answer::run),
         ("config", config::run),
+        ("frames", frames::run),
         ("guard", guard::run),
         ("headers", headers::run),
         ("proxy_protocol", proxy_protocol::run),

@@ -5,42 +5,58 @@ use std::net::SocketAddr;
 use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
 use super::support::{Client, Program, Upstream, header, metric, ok, proxy, soon};
 
-/// Clients that ask as ever while others attack: one that keeps its connection, and one that doesn't.
+/// Clients that ask as ever while others attack: one that keeps its connection, and one that doesn't. Two more ask
+/// another proxy before the same server, which nobody attacks: what a busy machine does to them is no fault.
 struct Others {
-    clients: JoinSet<Vec<Duration>>,
+    attacked: JoinSet<Vec<Duration>>,
+    calm: JoinSet<Vec<Duration>>,
     stop: Arc<AtomicBool>,
 }
 
+/// The time between two requests of each of them: so long that a busy machine keeps up with it.
+const PACE: Duration = Duration::from_millis(50);
+
 impl Others {
     /// Each of their connections begins with `opening`.
-    fn start(addr: SocketAddr, opening: &'static str) -> Self {
+    fn start(addr: SocketAddr, opening: &'static str, calm: SocketAddr) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let mut clients = JoinSet::new();
-        for keeps in [true, false] {
-            clients.spawn(ask(addr, opening, keeps, stop.clone()));
-        }
-        Self { clients, stop }
+        let clients = |addr, opening| {
+            let mut clients = JoinSet::new();
+            for keeps in [true, false] {
+                clients.spawn(ask(addr, opening, keeps, stop.clone()));
+            }
+            clients
+        };
+        Self { attacked: clients(addr, opening), calm: clients(calm, ""), stop }
     }
 
     /// Every one of their requests was answered, and none of them waited for an attacker.
     async fn were_served(self) {
         self.stop.store(true, Ordering::SeqCst);
-        let mut times = soon("the last answers", self.clients.join_all()).await.concat();
-        times.sort();
-        let late = times[times.len() * 99 / 100];
-        // Each attacker is waited for a second; a worker that did so one after the other would take a minute.
-        assert!(late < Duration::from_secs(3), "the p99 of {} is {late:?}", times.len());
-        assert!(times.len() > 20, "{}", times.len());
+        let times = soon("the last answers", self.attacked.join_all()).await.concat();
+        let calm = p99(soon("the last answers", self.calm.join_all()).await.concat());
+        let (count, late) = (times.len(), p99(times));
+        // A worker that waits for a second, for whatever reason, makes forty of some hundred requests late.
+        let most = (20 * calm).max(Duration::from_millis(500));
+        assert!(late <= most, "the p99 of {count} is {late:?}, and {calm:?} of those in peace");
+        assert!(count > 20, "{count}");
     }
 }
 
+fn p99(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() * 99 / 100]
+}
+
+/// Asks at its pace. How long each answer took, counted from when its request was due: what
+/// an answer makes the next requests wait counts too.
 async fn ask(
     addr: SocketAddr,
     opening: &'static str,
@@ -49,8 +65,9 @@ async fn ask(
 ) -> Vec<Duration> {
     let mut times = Vec::new();
     let mut kept = None;
+    let mut pace = tokio::time::interval(PACE);
     while !stop.load(Ordering::SeqCst) {
-        let began = Instant::now();
+        let due = pace.tick().await;
         let mut client = match kept.take() {
             Some(client) => client,
             None => {
@@ -61,10 +78,8 @@ async fn ask(
         };
         let answer = client.ask("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         assert_eq!((answer.status, answer.text()), (200, "hello"));
-        times.push(began.elapsed());
+        times.push(due.elapsed());
         kept = keeps.then_some(client);
-        // The pace of a client that is no attacker.
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     times
 }
@@ -72,11 +87,12 @@ async fn ask(
 /// Connections that each of slowhttptest's attacks makes.
 const ATTACKERS: &str = "60";
 
-/// Starts slowhttptest; each of its connections sends next to nothing for longer than the proxy waits.
+/// Starts slowhttptest, which opens twenty connections a second: all at once, they would be work for seconds on a busy
+/// machine. Each of its connections sends next to nothing for longer than the proxy waits.
 fn attack(addr: SocketAddr, path: &str, mode: &[&str]) -> Child {
     Command::new("slowhttptest")
         .args(mode)
-        .args(["-c", ATTACKERS, "-r", "200", "-i", "5", "-l", "9", "-p", "3"])
+        .args(["-c", ATTACKERS, "-r", "20", "-i", "5", "-l", "9", "-p", "3"])
         .args(["-u", &format!("http://{addr}{path}")])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -119,8 +135,9 @@ async fn r31_slow_heads_bodies_and_readers_are_cut_off_and_nobody_else_notices()
         .only(&up, "body_idle_timeout = \"1s\"")
         .text();
     let mut program = Program::start_with(&text, &["--admin".as_ref(), "127.0.0.1:0".as_ref()]);
+    let mut calm = Program::start(&proxy().to(&up).text());
     let (addr, admin) = (program.listens().await, program.tells("metrics").await);
-    let others = Others::start(addr, "");
+    let others = Others::start(addr, "", calm.listens().await);
     let heads = attack(addr, "/", &["-H"]);
     let bodies = attack(addr, "/", &["-B", "-s", "8192"]);
     let readers = attack(addr, "/large", &["-X", "-n", "9", "-w", "1", "-y", "64", "-z", "1"]);
@@ -182,11 +199,13 @@ async fn r31_floods_of_half_open_connections_are_bounded_counted_and_past_soon()
         .to(&up)
         .text();
     let mut program = Program::start_with(&text, &["--admin".as_ref(), "127.0.0.1:0".as_ref()]);
+    let mut calm = Program::start(&proxy().to(&up).text());
+    let in_peace = calm.listens().await;
     let plain = program.listens().await;
     let told = program.listens().await;
     let admin = program.tells("metrics").await;
-    let others = Others::start(told, "PROXY TCP4 192.0.2.100 192.0.2.9 4711 80\r\n");
-    let kept = Others::start(plain, "");
+    let others = Others::start(told, "PROXY TCP4 192.0.2.100 192.0.2.9 4711 80\r\n", in_peace);
+    let kept = Others::start(plain, "", in_peace);
     let before = program.resident_kib();
     // Of four clients, each with three times as many as it may have, and of one that doesn't even say who it is.
     let mut floods = Vec::new();

@@ -3,7 +3,7 @@
 use http::{HeaderValue, Version};
 
 use super::Record;
-use super::line::{Line, number, quoted};
+use super::line::{Line, number, quoted, referer};
 
 impl Line<'_> {
     /// `client - - [time] "request line" status bytes "referer" "user agent"`, then names and values.
@@ -33,7 +33,10 @@ impl Line<'_> {
         out.push(b' ');
         number(out, record.bytes_out);
         out.extend_from_slice(b" \"");
-        value(out, agent.and_then(|agent| agent.referer.as_ref()));
+        match agent.and_then(|agent| agent.referer.as_ref()) {
+            Some(from) => quoted(out, referer(from.as_bytes())),
+            None => out.push(b'-'),
+        }
         out.extend_from_slice(b"\" \"");
         value(out, agent.and_then(|agent| agent.user_agent.as_ref()));
         out.extend_from_slice(b"\" host=\"");

@@ -149,6 +149,15 @@ impl Line<'_> {
     }
 }
 
+/// Where someone came from; without the query when that holds what opens something.
+pub(super) fn referer(value: &[u8]) -> &[u8] {
+    let Some(at) = value.iter().position(|byte| *byte == b'?') else { return value };
+    match std::str::from_utf8(&value[at + 1..]) {
+        Ok(query) if !is_secret(query) => value,
+        _ => &value[..at],
+    }
+}
+
 impl Asked {
     pub(super) fn host(&self) -> &[u8] {
         self.host.as_ref().map_or(b"", HeaderValue::as_bytes)
@@ -164,8 +173,9 @@ impl Asked {
     }
 }
 
-/// Fields of a query by which an answer of OAuth 2.0 and OpenID Connect (RFC 6749 §4.1.2, §4.2.2) brings back what opens something.
-const SECRETS: [&str; 4] = ["code", "state", "access_token", "id_token"];
+/// Fields of a query by which an answer of OAuth 2.0 and OpenID Connect (RFC 6749 §4.1.2, §4.2.2) brings back what opens something; and the name
+/// that someone typed to sign in, which may be a password in the wrong field.
+const SECRETS: [&str; 5] = ["code", "state", "access_token", "id_token", "username"];
 
 /// Whether a query has a field that no log should keep. Its name may be encoded: what looks like one counts, too.
 fn is_secret(query: &str) -> bool {

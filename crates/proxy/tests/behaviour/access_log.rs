@@ -63,11 +63,15 @@ async fn what_opens_something_is_not_written_down_and_reaches_the_server() {
         get(running.addr, "/auth/oidc/callback?state=s3cr3t&code=opens-something", "").await;
         assert!(up.request().contains("?state=s3cr3t&code=opens-something"));
         get(running.addr, "/somewhere?c%6fde=opens-something", "").await;
+        let typed = "/login?error=wrong_credentials&username=opens-something";
+        get(running.addr, typed, "").await;
+        get(running.addr, "/style.css", &format!("referer: http://localhost{typed}\r\n")).await;
         get(running.addr, "/search?encode=utf-8&q=code", "").await;
         soon("the end", running.proxy.shutdown()).await;
         let text = std::fs::read_to_string(file).unwrap();
         assert!(!text.contains("s3cr3t") && !text.contains("opens-something"), "{text}");
         assert!(text.contains("/auth/oidc/callback") && text.contains("/somewhere"), "{text}");
+        assert!(text.contains("/login") && text.contains("/style.css"), "{text}");
         assert!(text.contains("/search?encode=utf-8&q=code"), "others stay: {text}");
     }
 }

@@ -81,7 +81,11 @@ async fn signs_in(world: &World, secrets: &mut Secrets) {
         ])
     };
     for request in [form("bob", PASSWORD), form("bob", NEW_PASSWORD), form(SLIP, "x")] {
-        assert_eq!(Answer::to(request).await.status, 303);
+        let answer = Answer::to(request).await;
+        assert_eq!(answer.status, 303);
+        // A browser goes on to where it is sent.
+        let page = answer.header("location");
+        world.stranger().get(page).await;
     }
     let wrong = json!({"username": SLIP, "password": NEW_PASSWORD});
     world.stranger().post("/login", wrong).await.fails(401, "wrong_credentials");

@@ -4,7 +4,8 @@
 //!
 //! What changes something writes its row in the same transaction ([`crate::store::audit::insert`], [`crate::App::change`]).
 //! What changes nothing (a refusal, mostly) goes through [`Log::note`]: a bounded queue that is written in batches, so that a
-//! flood of refusals costs a commit now and then. Refusals because of too many tries become one row a minute and address.
+//! flood of refusals costs a commit now and then. Refusals because of too many tries become one row a minute and address; what anyone can
+//! repeat for nothing ([`Log::note_now_and_then`]) becomes one row a minute, address, account, event and result.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -25,8 +26,8 @@ const QUEUE: usize = 4096;
 const BATCH: usize = 256;
 /// Seconds between two rows that say the same of one address.
 const THROTTLED_EVERY: i64 = 60;
-/// Addresses that are remembered for that.
-const THROTTLED_ENTRIES: usize = 10_000;
+/// What is remembered for that, at most.
+const SAID_ENTRIES: usize = 10_000;
 
 /// As wanted.
 pub const SUCCESS: &str = "success";
@@ -163,7 +164,7 @@ impl Entry {
 /// Takes what is not written with a change; see the module.
 pub struct Log {
     queue: mpsc::Sender<Entry>,
-    throttled: Mutex<Recent<String, i64>>,
+    said: Mutex<Recent<String, i64>>,
     dropped: IntCounter,
 }
 
@@ -174,16 +175,35 @@ impl Log {
     /// A log, and what writes it down.
     pub fn new(dropped: IntCounter) -> (Self, Pending) {
         let (queue, pending) = mpsc::channel(QUEUE);
-        let throttled = Mutex::new(Recent::new(THROTTLED_ENTRIES));
-        (Self { queue, throttled, dropped }, Pending(pending))
+        let said = Mutex::new(Recent::new(SAID_ENTRIES));
+        (Self { queue, said, dropped }, Pending(pending))
     }
 
     /// Notes something.
     pub fn note(&self, entry: Entry) {
-        entry.line();
-        if entry.result == THROTTLED && !self.is_due(&entry) {
-            return;
+        if entry.result == THROTTLED {
+            return self.note_now_and_then(entry);
         }
+        entry.line();
+        self.put(entry);
+    }
+
+    /// Notes a refusal that costs its caller nothing: a line each time, and a row once a minute.
+    pub fn note_now_and_then(&self, entry: Entry) {
+        entry.line();
+        if self.is_due(&entry) {
+            self.put(entry);
+        }
+    }
+
+    /// Notes why something isn't done, and gives the reason back.
+    #[must_use]
+    pub fn refuse(&self, entry: Entry, problem: Problem) -> Problem {
+        self.note_now_and_then(entry.result(problem.code()));
+        problem
+    }
+
+    fn put(&self, entry: Entry) {
         if self.queue.try_send(entry).is_err() {
             self.dropped.inc();
         }
@@ -195,8 +215,16 @@ impl Log {
             Ok(IpAddr::V6(ip)) => format!("{:x}", u128::from(ip) >> 64),
             _ => entry.ip.clone(),
         };
-        let mut throttled = self.throttled.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = throttled.entry(source, || i64::MIN);
+        // Tries of many names are one thing, whoever they are about.
+        let what = match entry.result {
+            THROTTLED => source,
+            result => {
+                let actor = entry.actor.as_deref().unwrap_or_default();
+                format!("{source} {} {result} {actor}", entry.event)
+            }
+        };
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = said.entry(what, || i64::MIN);
         let due = last.saturating_add(THROTTLED_EVERY) <= entry.at;
         if due {
             *last = entry.at;

@@ -51,8 +51,8 @@ pub struct Half {
 pub enum First {
     /// The password; the hash that it fitted.
     Password(String),
-    /// Who it is at the provider (OpenID Connect).
-    Linked(Identity),
+    /// Who it is at the provider (OpenID Connect), and when that was shown there.
+    Linked(Identity, i64),
 }
 
 impl First {
@@ -60,7 +60,16 @@ impl First {
     pub fn amr(&self) -> &'static str {
         match self {
             Self::Password(_) => PASSWORD,
-            Self::Linked(_) => OIDC,
+            Self::Linked(..) => OIDC,
+        }
+    }
+
+    /// When the account showed who it is, if the second factor is shown now: whoever was let in by an old sign-in at the provider showed
+    /// anew a part only.
+    pub fn shown_at(&self, now: i64) -> i64 {
+        match self {
+            Self::Password(_) => now,
+            Self::Linked(_, shown_at) => *shown_at.min(&now),
         }
     }
 
@@ -71,7 +80,7 @@ impl First {
     pub fn still_opens(&self, db: &Connection, account: &Account) -> rusqlite::Result<bool> {
         match self {
             Self::Password(hash) => accounts::is_unchanged(db, account, hash),
-            Self::Linked(identity) => linked::still_opens(db, identity, account),
+            Self::Linked(identity, _) => linked::still_opens(db, identity, account),
         }
     }
 
@@ -82,7 +91,7 @@ impl First {
     pub fn used(&self, db: &Connection, now: i64) -> rusqlite::Result<()> {
         match self {
             Self::Password(_) => Ok(()),
-            Self::Linked(identity) => linked::used(db, identity, now),
+            Self::Linked(identity, _) => linked::used(db, identity, now),
         }
     }
 }

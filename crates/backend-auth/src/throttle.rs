@@ -5,7 +5,8 @@
 //! - Per (address or known device, account): a few free tries, then 1, 2, 4 … seconds between tries.
 //! - Per account, over all addresses: a delay for unknown devices, never a refusal. A device on which
 //!   the account signed in before isn't delayed, and isn't refused for its address's sake.
-//! - Registrations per address: a generous bucket of their own.
+//! - Registrations per address: a generous bucket of their own. So have sign-ins that begin without showing anything (at a provider,
+//!   by a passkey): what waits for their end is kept in bounded tables, and no address may throw out of them what others began.
 //!
 //! Accounts are counted under the name that was submitted, whether it exists or not: the answers tell
 //! nothing. All maps are bounded.
@@ -45,6 +46,10 @@ const ACCOUNT_FORGET: f64 = 30.0;
 /// Estimates of a password's strength that an address gets a second, and at once: a class shares one.
 const ESTIMATES_PER_SECOND: f64 = 50.0;
 const ESTIMATES_BURST: u32 = 300;
+/// Sign-ins that an address may begin a second, and at once: a class shares one. In the ten minutes that one may take these are fewer than half
+/// of what is remembered ([`crate::oidc::pending`], [`crate::passkeys`]), so that one address alone throws out nobody's.
+const BEGINNINGS_PER_SECOND: f64 = 10.0;
+const BEGINNINGS_BURST: u32 = 300;
 /// A pair of address and account starts afresh after so long.
 const PAIR_FORGET: Duration = Duration::from_secs(15 * 60);
 
@@ -77,6 +82,7 @@ struct Counts {
     accounts: Recent<SecretHash, Bucket>,
     registrations: Recent<u128, Bucket>,
     estimates: Recent<u128, Bucket>,
+    beginnings: Recent<u128, Bucket>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -122,6 +128,7 @@ impl Throttle {
             accounts: Recent::new(entries),
             registrations: Recent::new(entries),
             estimates: Recent::new(entries),
+            beginnings: Recent::new(entries),
         };
         Self { config, counts: Mutex::new(counts) }
     }
@@ -205,6 +212,18 @@ impl Throttle {
         let mut counts = self.lock();
         let bucket = counts.estimates.entry(address(ip), || Bucket::empty(now));
         over(bucket.sink(ESTIMATES_PER_SECOND, now), ESTIMATES_BURST, ESTIMATES_PER_SECOND)?;
+        bucket.level += 1.0;
+        Ok(())
+    }
+
+    /// Whether an address may begin another sign-in before it shows anything; counts it.
+    ///
+    /// # Errors
+    /// [`RetryAfter`] when there were too many.
+    pub fn begin(&self, ip: IpAddr, now: Instant) -> Result<(), RetryAfter> {
+        let mut counts = self.lock();
+        let bucket = counts.beginnings.entry(address(ip), || Bucket::empty(now));
+        over(bucket.sink(BEGINNINGS_PER_SECOND, now), BEGINNINGS_BURST, BEGINNINGS_PER_SECOND)?;
         bucket.level += 1.0;
         Ok(())
     }
@@ -376,6 +395,17 @@ mod tests {
         let owner =
             Attempt { device: Some(SecretHash::digest("laptop")), ..attempt("192.0.2.1", "alice") };
         assert!(throttle.admit(owner, now).is_ok());
+    }
+
+    #[test]
+    fn an_address_begins_fewer_sign_ins_in_ten_minutes_than_half_of_what_is_remembered() {
+        let (throttle, begun) = (throttle(), Instant::now());
+        let ip = "192.0.2.1".parse().unwrap();
+        let tries = (0..600_000).map(|millis| begun + Duration::from_millis(millis));
+        let made = tries.filter(|now| throttle.begin(ip, *now).is_ok()).count();
+        assert!((6_000..10_000).contains(&made), "{made}");
+        let last = begun + Duration::from_secs(600);
+        assert_eq!(throttle.begin("192.0.2.2".parse().unwrap(), last), Ok(()));
     }
 
     #[test]

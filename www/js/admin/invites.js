@@ -4,8 +4,9 @@
  * @typedef {import('../types.js').OpenInvite} OpenInvite
  */
 
+import { securePost } from '../dialogs/reauth.js';
 import { secretDialog } from '../dialogs/secret.js';
-import { get, post } from '../net/api.js';
+import { get } from '../net/api.js';
 import { act } from '../ui/act.js';
 import { choice, chosenIn } from '../ui/choice.js';
 import { byId, el, fill } from '../ui/dom.js';
@@ -28,7 +29,7 @@ export function invitesPart() {
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     void act(form, byId('invite-error'), async () => {
-      const made = /** @type {import('../types.js').Invite} */ (await post('/invites', { uses: uses.valueAsNumber, expires_in: Number(chosenIn(life)) * DAY }));
+      const made = /** @type {import('../types.js').Invite} */ (await securePost('/invites', { uses: uses.valueAsNumber, expires_in: Number(chosenIn(life)) * DAY }));
       secretDialog(t('invite.link'), await publicLink(made.path), t('invite.use', { time: when('short', Date.parse(made.expires_at)) }));
       await listing.reload();
     });
@@ -38,7 +39,7 @@ export function invitesPart() {
   const make = (invite) => {
     const left = t('invite.left', { left: invite.uses_left, uses: invite.uses });
     const revoke = (/** @type {MouseEvent} */ event) => act(/** @type {HTMLElement} */ (event.currentTarget), byId('invites-error'), async () => {
-      await post('/auth/admin/invites/revoke', { id: invite.id });
+      await securePost('/auth/admin/invites/revoke', { id: invite.id });
       toast(t('invite.revoked'));
       await listing.reload();
     });

@@ -8,7 +8,9 @@ import { get, post } from '../net/api.js';
 import { el, fill, svgAddress } from '../ui/dom.js';
 import { icon } from '../ui/icons.js';
 import { errorText, t, when } from '../ui/i18n.js';
+import { Cancelled } from '../ui/act.js';
 import { copyText, openDialog, toast } from '../ui/overlay.js';
+import { securePost } from './reauth.js';
 
 /** @param {import('../app/chat.js').Chat} chat */
 export function inviteDialog(chat) {
@@ -79,7 +81,7 @@ export function invitePanel(chat) {
 
   const makeLink = async () => {
     try {
-      const made = /** @type {import('../types.js').Invite} */ (await post('/invites', { uses: 1 }));
+      const made = /** @type {import('../types.js').Invite} */ (await securePost('/invites', { uses: 1 }));
       path = made.path;
       const shown = el('input', { attrs: { type: 'text', readonly: true, 'aria-label': t('invite.link') } });
       shown.value = link() ?? made.path;
@@ -90,6 +92,7 @@ export function invitePanel(chat) {
       draw();
       if (await copyText(shown.value)) toast(t('copied'));
     } catch (problem) {
+      if (problem instanceof Cancelled) return;
       const { code: what, message } = /** @type {import('../net/api.js').ApiError} */ (problem);
       toast(errorText(what, message), 'error');
     }

@@ -423,7 +423,7 @@ export default {
   'reauth.why.other': 'You signed in a while ago. Show again who you are to go on.',
   'reauth.go': 'Go on',
   'reset.title': 'Choose a new password',
-  'reset.hint': 'Everyone who is signed in with this account is signed out.',
+  'reset.hint': 'Everyone who is signed in with this account is signed out, and its links with a provider end.',
   'reset.save': 'Save the password',
   'reset.nocode': 'This link is not complete. Open it again as you got it.',
   'reset.done': 'Your new password is saved. Sign in with it.',
@@ -523,6 +523,7 @@ export default {
   'event.remove_factors': 'Second factors removed',
   'event.link': 'Linked with a provider',
   'event.unlink': 'Unlinked from a provider',
+  'event.admin': 'Administration opened',
   'admin.only': 'This page is for administrators.',
   'admin.parts': 'Parts of the administration',
 

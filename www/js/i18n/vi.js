@@ -423,7 +423,7 @@ export default {
   'reauth.why.other': 'Bạn đăng nhập đã lâu. Hãy xác nhận lại danh tính để tiếp tục.',
   'reauth.go': 'Tiếp tục',
   'reset.title': 'Đặt mật khẩu mới',
-  'reset.hint': 'Mọi nơi đang đăng nhập tài khoản này sẽ bị đăng xuất.',
+  'reset.hint': 'Mọi nơi đang đăng nhập tài khoản này sẽ bị đăng xuất, và các liên kết của nó với nhà cung cấp sẽ kết thúc.',
   'reset.save': 'Lưu mật khẩu',
   'reset.nocode': 'Liên kết này không đầy đủ. Hãy mở lại đúng liên kết bạn nhận được.',
   'reset.done': 'Đã lưu mật khẩu mới. Hãy đăng nhập bằng mật khẩu này.',
@@ -523,6 +523,7 @@ export default {
   'event.remove_factors': 'Gỡ mọi bước thứ hai',
   'event.link': 'Liên kết với nhà cung cấp',
   'event.unlink': 'Hủy liên kết với nhà cung cấp',
+  'event.admin': 'Mở trang quản trị',
   'admin.only': 'Trang này dành cho quản trị viên.',
   'admin.parts': 'Các phần quản trị',
 

@@ -13,6 +13,7 @@ pub mod passkey_login;
 pub mod passkeys;
 pub mod password;
 pub mod reauth;
+mod refusals;
 pub mod register;
 pub mod reset;
 pub mod revocations;
@@ -66,7 +67,11 @@ impl FromRequestParts<Arc<App>> for SignedIn {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        Self::find(app, &parts.headers)?.ok_or_else(sign_in_first)
+        match Self::find(app, &parts.headers) {
+            Ok(Some(caller)) => Ok(caller),
+            Ok(None) => Err(refusals::note(parts, app, None, sign_in_first()).await),
+            Err(problem) => Err(refusals::note(parts, app, None, problem).await),
+        }
     }
 }
 
@@ -85,11 +90,15 @@ impl FromRequestParts<Arc<App>> for Known {
             .ok()
             .and_then(|text| text.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .and_then(|(_, token)| SecretHash::of_access_token(token.trim()))
-            .ok_or_else(verify::invalid_token)?;
-        let (session, _) =
-            app.sessions.touch(&token, clock::now()).ok_or_else(verify::invalid_token)?;
-        Ok(Self(SignedIn { token, session }))
+            .and_then(|(_, token)| SecretHash::of_access_token(token.trim()));
+        let found = token.and_then(|token| {
+            let (session, _) = app.sessions.touch(&token, clock::now())?;
+            Some(SignedIn { token, session })
+        });
+        match found {
+            Some(caller) => Ok(Self(caller)),
+            None => Err(refusals::note(parts, app, None, verify::invalid_token()).await),
+        }
     }
 }
 
@@ -105,6 +114,14 @@ impl Fresh {
         step_up::fresh(&caller.session, clock::now(), app.config.step_up_after)?;
         Ok(Self(caller))
     }
+
+    /// The same, for a call that isn't read yet.
+    async fn of(parts: &mut Parts, app: &Arc<App>, caller: SignedIn) -> Result<Self, Problem> {
+        match step_up::fresh(&caller.session, clock::now(), app.config.step_up_after) {
+            Ok(()) => Ok(Self(caller)),
+            Err(problem) => Err(refusals::note(parts, app, Some(&caller), problem).await),
+        }
+    }
 }
 
 impl FromRequestParts<Arc<App>> for Fresh {
@@ -112,7 +129,7 @@ impl FromRequestParts<Arc<App>> for Fresh {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let caller = SignedIn::from_request_parts(parts, app).await?;
-        Self::check(app, caller)
+        Self::of(parts, app, caller).await
     }
 }
 

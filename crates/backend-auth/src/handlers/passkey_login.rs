@@ -55,7 +55,8 @@ pub struct ShowSecond {
 #[utoipa::path(post, path = "/login/passkey", tag = "accounts",
     responses(
         (status = 200, body = wire::Success<Options>, description = "For `navigator.credentials.get`; Set-Cookie names the exchange, which is good once and for 5 minutes"),
-        (status = 409, description = "`passkeys_unavailable`: this host has no name, or it is plain http; the message says which")))]
+        (status = 409, description = "`passkeys_unavailable`: this host has no name, or it is plain http; the message says which"),
+        (status = 429, description = "`too_many_requests`, with Retry-After: this address begins too many sign-ins")))]
 pub async fn begin(State(app): State<Arc<App>>, client: Client) -> Response {
     match ask(&app, &client) {
         Ok((options, cookie)) => entry::with_cookies(success(Options { options }), cookie),
@@ -64,7 +65,9 @@ pub async fn begin(State(app): State<Arc<App>>, client: Client) -> Response {
 }
 
 fn ask(app: &App, client: &Client) -> Result<(Value, Option<HeaderValue>), Problem> {
-    let begun = host(app, client)?.ask_for_any();
+    let host = host(app, client)?;
+    app.throttle.begin(client.ip, Instant::now()).map_err(too_many)?;
+    let begun = host.ask_for_any();
     let (options, exchange) = begun.map_err(|error| Problem::internal(&error))?;
     let token = Secret::token().map_err(entry::random)?;
     app.passkeys.begin(token.hash, exchange, clock::now());
@@ -110,8 +113,25 @@ async fn sign_in(
     let Some(Exchange::SignIn(exchange)) = exchange else { return Err(no_exchange()) };
     let credential = credential.0;
     let id = credential.raw_id().as_ref().to_vec();
-    let attempt = attempt(client, &URL_SAFE_NO_PAD.encode(&id), None);
+    let (name, device) = (URL_SAFE_NO_PAD.encode(&id), app.cookies.device(headers));
+    let found = app
+        .store
+        .read(move |db| {
+            let Some((account, kept)) = passkeys::find(db, &id)? else { return Ok(None) };
+            let known = match device {
+                Some(mark) => devices::is_known(db, mark, &account.id)?,
+                None => false,
+            };
+            Ok(Some((account, kept, known)))
+        })
+        .await?;
+    let known = found.as_ref().is_some_and(|(.., known)| *known);
+    let attempt = attempt(client, &name, device.filter(|_| known));
     let entry = Entry::new("login", client).detail("passkey");
+    let entry = match &found {
+        Some((account, ..)) => entry.by(account),
+        None => entry.by_name("(no such passkey)"),
+    };
     let count = |result| app.metrics.logins.with_label_values(&[result]).inc();
     let note = |entry: &Entry, result| {
         count(result);
@@ -121,17 +141,13 @@ async fn sign_in(
         note(&entry, audit::THROTTLED);
         too_many(wait)
     })?;
-    let found = app.store.read(move |db| passkeys::find(db, &id)).await?;
-    let entry = match &found {
-        Some((account, _)) => entry.by(account),
-        None => entry.by_name("(no such passkey)"),
-    };
     let refuse = || {
         app.throttle.failed(attempt, Instant::now());
         note(&entry, audit::REFUSED);
         unknown_passkey()
     };
-    let Some((account, kept)) = found.filter(|(account, _)| account.disabled_at.is_none()) else {
+    let Some((account, kept, _)) = found.filter(|(account, ..)| account.disabled_at.is_none())
+    else {
         return Err(refuse());
     };
     let used = host.check_any(exchange, &credential, (&account.id, &kept));

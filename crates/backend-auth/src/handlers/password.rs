@@ -64,7 +64,8 @@ async fn replace(
     let account = session.account.clone();
     let entry = Entry::new("password", client).by(&account);
     let note = |result| app.audit.note(entry.clone().result(result));
-    password::check_new(&change.new_password, &account.name, app.policy)?;
+    password::check_new(&change.new_password, &account.name, app.policy)
+        .map_err(|problem| app.audit.refuse(entry.clone(), problem))?;
     // An account that a provider vouches for may have none yet: then it is the recent sign-in that counts.
     let id = account.id.clone();
     let known = app.store.read(move |db| accounts::of(db, &id)).await?;

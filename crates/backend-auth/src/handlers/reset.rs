@@ -18,10 +18,11 @@ use crate::clock;
 use crate::hasher::Standing;
 use crate::password;
 use crate::secret::SecretHash;
-use crate::store::{accounts, devices, resets, sessions};
+use crate::store::{accounts, devices, linked, resets, sessions};
 use crate::throttle::Attempt;
 
-/// Choose a new password by a link. All sessions of the account end; then sign in.
+/// Choose a new password by a link. All sessions of the account end, and so do its links with a provider (OpenID Connect): whoever had got hold
+/// of the account may have linked it with themselves. Then sign in.
 #[utoipa::path(post, path = "/reset", tag = "accounts", request_body = wire::auth::Reset,
     responses(
         (status = 200, body = wire::Success<Done>),
@@ -65,12 +66,13 @@ async fn replace(app: &Arc<App>, client: &Client, reset: Reset) -> Result<(), Pr
     };
     app.throttle.undecided(attempt, Instant::now());
     // A password that won't do costs no link.
-    password::check_new(&reset.new_password, &account.name, app.policy)?;
-    let fresh = app
-        .hasher
-        .hash(reset.new_password, Standing::Unknown)
-        .await
-        .map_err(|error| hash_problem(app, &error))?;
+    let entry = entry.by(&account);
+    password::check_new(&reset.new_password, &account.name, app.policy)
+        .map_err(|problem| app.audit.refuse(entry.clone(), problem))?;
+    let fresh = app.hasher.hash(reset.new_password, Standing::Unknown).await.map_err(|error| {
+        app.audit.note(entry.clone().result(audit::ERROR));
+        hash_problem(app, &error)
+    })?;
     let table = app.sessions.clone();
     app.change(
         entry,
@@ -83,6 +85,10 @@ async fn replace(app: &Arc<App>, client: &Client, reset: Reset) -> Result<(), Pr
             resets::use_up(db, &account.id)?;
             accounts::set_password(db, &account.id, &fresh)?;
             devices::forget_others(db, &account.id, None)?;
+            if !linked::of_account(db, &account.id)?.is_empty() {
+                linked::remove_all(db, &account.id)?;
+                *entry = entry.clone().detail("unlinked");
+            }
             sessions::delete_all(db, &account.id, now).map(Ok)
         },
         move |ended| table.end(ended),

@@ -192,7 +192,8 @@ impl Step<'_> {
         };
         let amr = entry::also(half.first.amr(), shown.amr());
         let Issue { new, device, cookies } =
-            Issue::prepare(app, client, headers, account.clone(), half.remember, amr, now)?;
+            Issue::prepare(app, client, headers, account.clone(), half.remember, amr, now)?
+                .shown_at(half.first.shown_at(now));
         let (limit, table) = (app.config.sessions_per_account, app.sessions.clone());
         let (entered, checked, first) = (new.clone(), account.clone(), half.first.clone());
         app.change(

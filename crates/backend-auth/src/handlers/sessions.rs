@@ -88,7 +88,6 @@ async fn end(
         _ => return Err(Problem::bad_request("invalid_field", "give one of id and which")),
     };
     let own = matches!(&wanted, Wanted::One(id) if *id == caller.session.sid);
-    let caller = if own { caller } else { Fresh::check(app, caller)?.0 };
     let entry = Entry::new("end_sessions", client)
         .by(&caller.session.account)
         .about(&caller.session.account)
@@ -97,6 +96,12 @@ async fn end(
             Wanted::Others => "others",
             Wanted::All => "all",
         });
+    let caller = if own {
+        caller
+    } else {
+        let fresh = Fresh::check(app, caller);
+        fresh.map_err(|problem| app.audit.refuse(entry.clone(), problem))?.0
+    };
     let (account, token, now) = (caller.session.account.id.clone(), caller.token, clock::now());
     let table = app.sessions.clone();
     let ended = app

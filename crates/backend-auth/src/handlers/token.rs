@@ -49,10 +49,12 @@ async fn issue(
     let wanted: TokenRequest = body::read_optional(app, request).await?;
     if wanted.aud.is_some_and(|aud| aud != TRACKER_AUDIENCE) {
         // RFC 8707 §2.
-        return Err(Problem::bad_request(
+        let problem = Problem::bad_request(
             "invalid_target",
             format!("aud: the only service is {TRACKER_AUDIENCE}"),
-        ));
+        );
+        let entry = Entry::new("token", client).by(&caller.session.account);
+        return Err(app.audit.refuse(entry, problem));
     }
     let now = clock::now();
     let minted = app

@@ -73,16 +73,9 @@ pub(super) async fn make(
     owner: &Arc<Account>,
     wanted: CreateToken,
 ) -> Result<Told, Problem> {
-    let wrong = |message: &str| Err(Problem::bad_request("invalid_field", message));
-    let name = wanted.name.trim().to_owned();
-    if name.is_empty() || name.chars().count() > NAME_CHARS || name.chars().any(char::is_control) {
-        return wrong("name: 1 to 64 characters");
-    }
-    let scope = scope(wanted.scopes.as_deref(), owner)?;
-    let lifetime = wanted.expires_in.unwrap_or(90 * DAY);
-    if !(60..=366 * DAY).contains(&lifetime) {
-        return wrong("expires_in: from 60 seconds to 31622400 (366 days)");
-    }
+    let noted = Entry::new("create_token", client).by(&caller.session.account).about(owner);
+    let (name, scope, lifetime) =
+        fields(&wanted, owner).map_err(|problem| app.audit.refuse(noted.clone(), problem))?;
     let secret = Secret::access_token().map_err(entry::random)?;
     let now = clock::now();
     let session = Session {
@@ -98,10 +91,7 @@ pub(super) async fn make(
     };
     let id = crate::secret::public_id().map_err(entry::random)?;
     let new = NewToken { hash: secret.hash, id, name, session: Arc::new(session) };
-    let noted = Entry::new("create_token", client)
-        .by(&caller.session.account)
-        .about(owner)
-        .detail(format!("{}: {}", new.name, new.session.scope));
+    let noted = noted.detail(format!("{}: {}", new.name, new.session.scope));
     let (table, limit, stored) = (app.sessions.clone(), app.config.tokens_per_account, new.clone());
     app.change(
         noted,
@@ -132,6 +122,21 @@ pub(super) async fn make(
         last_used: None,
     });
     Ok(Told { token: secret.text, about })
+}
+
+/// What a token is called, what it may do, and for how many seconds.
+fn fields(wanted: &CreateToken, owner: &Account) -> Result<(String, String, u64), Problem> {
+    let wrong = |message: &str| Err(Problem::bad_request("invalid_field", message));
+    let name = wanted.name.trim().to_owned();
+    if name.is_empty() || name.chars().count() > NAME_CHARS || name.chars().any(char::is_control) {
+        return wrong("name: 1 to 64 characters");
+    }
+    let scope = scope(wanted.scopes.as_deref(), owner)?;
+    let lifetime = wanted.expires_in.unwrap_or(90 * DAY);
+    if !(60..=366 * DAY).contains(&lifetime) {
+        return wrong("expires_in: from 60 seconds to 31622400 (366 days)");
+    }
+    Ok((name, scope, lifetime))
 }
 
 /// The scopes in the order in which they are documented, each once.

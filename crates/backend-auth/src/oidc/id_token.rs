@@ -69,6 +69,9 @@ pub enum Flaw {
     /// It was not made for this sign-in, or one of the clocks is wrong.
     #[error("the ID token was made before this sign-in began, or in the future")]
     IssuedAt,
+    /// Its subject is to show in the future who it is.
+    #[error("the ID token tells of a sign-in in the future")]
+    AuthTime,
     /// It was made for another sign-in.
     #[error("the ID token is an answer to another sign-in")]
     Nonce,
@@ -199,6 +202,10 @@ fn fit(claims: Claims, expected: Expected<'_>, now: i64) -> Result<Person, Flaw>
     let earliest = expected.begun_at.saturating_sub(SKEW);
     if !(earliest..=now.saturating_add(SKEW)).contains(&claims.iat) {
         return Err(Flaw::IssuedAt);
+    }
+    // It would count as recent for as long as it is ahead.
+    if claims.auth_time.is_some_and(|shown_at| shown_at > now.saturating_add(SKEW)) {
+        return Err(Flaw::AuthTime);
     }
     if claims.nonce.as_deref() != Some(expected.nonce) {
         return Err(Flaw::Nonce);

@@ -17,6 +17,15 @@ pub fn is_known(db: &Connection, mark: SecretHash, account: &str) -> rusqlite::R
         .query_row(params![mark, account], |row| row.get(0))
 }
 
+/// Whether any account signed in on this device before.
+///
+/// # Errors
+/// What SQLite says.
+pub fn is_anyones(db: &Connection, mark: SecretHash) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM devices WHERE mark = ?)")?
+        .query_row([mark], |row| row.get(0))
+}
+
 /// Remembers a device.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::accounts::{self, Account, Role};
+use super::ways::{self, Doors, Ways};
 use super::{factors, linked, sessions, tokens};
 use crate::sessions::{Ended, Stored};
 
@@ -99,7 +100,7 @@ pub fn list(db: &Connection, search: &Search) -> rusqlite::Result<Vec<Person>> {
 ///
 /// # Errors
 /// What SQLite says.
-pub fn set_role(db: &Connection, id: &str, role: Role, now: i64) -> Outcome {
+pub fn set_role(db: &Connection, id: &str, role: Role, doors: &Doors, now: i64) -> Outcome {
     let Some((account, _)) = accounts::of(db, id)? else { return Ok(Err(Refusal::Unknown)) };
     if (account.role == Role::Bot) != (role == Role::Bot) {
         return Ok(Err(Refusal::OtherKind));
@@ -107,7 +108,7 @@ pub fn set_role(db: &Connection, id: &str, role: Role, now: i64) -> Outcome {
     if account.role == role {
         return Ok(Ok(Changed { account, ended: Vec::new(), tokens: Vec::new() }));
     }
-    if role != Role::Admin && is_last_admin(db, &account)? {
+    if role != Role::Admin && is_last_admin(db, &account, doors)? {
         return Ok(Err(Refusal::LastAdmin));
     }
     db.prepare_cached("UPDATE accounts SET role = ?2 WHERE id = ?1")?
@@ -119,9 +120,9 @@ pub fn set_role(db: &Connection, id: &str, role: Role, now: i64) -> Outcome {
 ///
 /// # Errors
 /// What SQLite says.
-pub fn disable(db: &Connection, id: &str, now: i64) -> Outcome {
+pub fn disable(db: &Connection, id: &str, doors: &Doors, now: i64) -> Outcome {
     let Some((account, _)) = accounts::of(db, id)? else { return Ok(Err(Refusal::Unknown)) };
-    if is_last_admin(db, &account)? {
+    if is_last_admin(db, &account, doors)? {
         return Ok(Err(Refusal::LastAdmin));
     }
     db.prepare_cached("UPDATE accounts SET disabled_at = coalesce(disabled_at, ?2) WHERE id = ?1")?
@@ -150,14 +151,14 @@ pub fn end_sessions(db: &Connection, id: &str, now: i64) -> Outcome {
     Ok(Ok(Changed { account, ended, tokens: Vec::new() }))
 }
 
-/// Takes the second factors of an account away, and ends its sessions.
+/// Takes the second factors of an account away, passkeys among them, and ends its sessions.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn remove_factors(db: &Connection, id: &str, now: i64) -> Outcome {
-    let Some((account, password)) = accounts::of(db, id)? else { return Ok(Err(Refusal::Unknown)) };
-    let other_way = password.is_some() || !linked::of_account(db, id)?.is_empty();
-    if !other_way && is_last_admin(db, &account)? {
+pub fn remove_factors(db: &Connection, id: &str, doors: &Doors, now: i64) -> Outcome {
+    let Some((account, _)) = accounts::of(db, id)? else { return Ok(Err(Refusal::Unknown)) };
+    let left = Ways { passkeys: 0, ..ways::open(db, id, doors)? };
+    if !left.any() && is_last_admin(db, &account, doors)? {
         return Ok(Err(Refusal::LastAdmin));
     }
     factors::remove_all(db, id)?;
@@ -168,10 +169,10 @@ pub fn remove_factors(db: &Connection, id: &str, now: i64) -> Outcome {
 ///
 /// # Errors
 /// What SQLite says.
-pub fn unlink(db: &Connection, id: &str, now: i64) -> Outcome {
-    let Some((account, password)) = accounts::of(db, id)? else { return Ok(Err(Refusal::Unknown)) };
-    let other_way = password.is_some() || factors::of(db, id)?.passkeys > 0;
-    if !other_way && is_last_admin(db, &account)? {
+pub fn unlink(db: &Connection, id: &str, doors: &Doors, now: i64) -> Outcome {
+    let Some((account, _)) = accounts::of(db, id)? else { return Ok(Err(Refusal::Unknown)) };
+    let left = Ways { linked: false, ..ways::open(db, id, doors)? };
+    if !left.any() && is_last_admin(db, &account, doors)? {
         return Ok(Err(Refusal::LastAdmin));
     }
     linked::remove_all(db, id)?;
@@ -182,9 +183,9 @@ pub fn unlink(db: &Connection, id: &str, now: i64) -> Outcome {
 ///
 /// # Errors
 /// What SQLite says.
-pub fn remove(db: &Connection, id: &str, now: i64) -> Outcome {
+pub fn remove(db: &Connection, id: &str, doors: &Doors, now: i64) -> Outcome {
     let Some((account, _)) = accounts::of(db, id)? else { return Ok(Err(Refusal::Unknown)) };
-    if is_last_admin(db, &account)? {
+    if is_last_admin(db, &account, doors)? {
         return Ok(Err(Refusal::LastAdmin));
     }
     let mut ended = sessions::delete_all(db, id, now)?;
@@ -205,16 +206,12 @@ fn changed(db: &Connection, account: Account, now: i64) -> Outcome {
     Ok(Ok(Changed { account, ended, tokens }))
 }
 
-/// Whether this is the only administrator who can get in.
-fn is_last_admin(db: &Connection, account: &Account) -> rusqlite::Result<bool> {
+/// Whether nobody else could administer: no other administrator can get in.
+fn is_last_admin(db: &Connection, account: &Account, doors: &Doors) -> rusqlite::Result<bool> {
     if account.role != Role::Admin || account.disabled_at.is_some() {
         return Ok(false);
     }
-    db.prepare_cached(
-        "SELECT NOT EXISTS
-             (SELECT 1 FROM accounts WHERE role = 'admin' AND disabled_at IS NULL AND id <> ?)",
-    )?
-    .query_row([&account.id], |row| row.get(0))
+    Ok(!ways::another_administers(db, &account.id, doors)?)
 }
 
 #[cfg(test)]
@@ -235,21 +232,25 @@ mod tests {
     fn the_last_administrator_can_not_be_demoted_disabled_or_removed() {
         let db = crate::store::in_memory();
         let (ada, bob) = (account(&db, "ada"), account(&db, "bob"));
+        let doors = Doors::default();
         let refused = |outcome: Outcome| outcome.unwrap().err();
         for refusal in [
-            refused(set_role(&db, &ada.id, Role::Member, 2)),
-            refused(disable(&db, &ada.id, 2)),
-            refused(remove(&db, &ada.id, 2)),
+            refused(set_role(&db, &ada.id, Role::Member, &doors, 2)),
+            refused(disable(&db, &ada.id, &doors, 2)),
+            refused(remove(&db, &ada.id, &doors, 2)),
         ] {
             assert_eq!(refusal, Some(Refusal::LastAdmin));
         }
         // A second one who is disabled doesn't count.
-        assert_eq!(refused(set_role(&db, &bob.id, Role::Admin, 2)), None);
-        assert_eq!(refused(disable(&db, &bob.id, 2)), None);
-        assert_eq!(refused(remove(&db, &ada.id, 2)), Some(Refusal::LastAdmin));
+        assert_eq!(refused(set_role(&db, &bob.id, Role::Admin, &doors, 2)), None);
+        assert_eq!(refused(disable(&db, &bob.id, &doors, 2)), None);
+        assert_eq!(refused(remove(&db, &ada.id, &doors, 2)), Some(Refusal::LastAdmin));
         assert_eq!(refused(enable(&db, &bob.id, 2)), None);
-        assert_eq!(refused(remove(&db, &ada.id, 2)), None);
-        assert_eq!(refused(set_role(&db, &bob.id, Role::Member, 3)), Some(Refusal::LastAdmin));
+        assert_eq!(refused(remove(&db, &ada.id, &doors, 2)), None);
+        assert_eq!(
+            refused(set_role(&db, &bob.id, Role::Member, &doors, 3)),
+            Some(Refusal::LastAdmin)
+        );
     }
 
     #[test]
@@ -257,7 +258,7 @@ mod tests {
         let db = crate::store::in_memory();
         account(&db, "ada");
         let bob = account(&db, "bob");
-        remove(&db, &bob.id, 2).unwrap().unwrap();
+        remove(&db, &bob.id, &Doors::default(), 2).unwrap().unwrap();
         let again = Applicant { name: PeerId::parse("BOB").unwrap(), invite: None };
         let refused = accounts::create(&db, &again, Registration::Open, "hash", 3).unwrap();
         assert_eq!(refused.unwrap_err(), accounts::Refusal::NameTaken);

@@ -224,6 +224,7 @@ mod tests {
 
     use super::*;
     use crate::store::people;
+    use crate::store::ways::Doors;
 
     #[test]
     fn no_token_is_made_for_an_account_that_was_disabled_or_removed_meanwhile() {
@@ -249,11 +250,11 @@ mod tests {
         let helper = bot("helper");
         assert_eq!(create(&db, &token(&helper, 1), 2, 2).unwrap(), Ok(()));
         assert_eq!(create(&db, &token(&helper, 2), 2, 1).unwrap(), Err(Refusal::TooMany));
-        people::disable(&db, &helper.id, 3).unwrap().unwrap();
+        people::disable(&db, &helper.id, &Doors::default(), 3).unwrap().unwrap();
         assert_eq!(create(&db, &token(&helper, 3), 4, 9).unwrap(), Err(Refusal::Changed));
         assert!(load(&db, 4).unwrap().is_empty(), "nor do those that it has work");
         let other = bot("other");
-        people::remove(&db, &other.id, 5).unwrap().unwrap();
+        people::remove(&db, &other.id, &Doors::default(), 5).unwrap().unwrap();
         assert_eq!(create(&db, &token(&other, 4), 6, 9).unwrap(), Err(Refusal::Changed));
         people::enable(&db, &helper.id, 7).unwrap().unwrap();
         assert_eq!(load(&db, 8).unwrap().len(), 1);

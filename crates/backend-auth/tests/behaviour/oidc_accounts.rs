@@ -456,3 +456,66 @@ async fn another_provider_s_people_are_others() {
     let answer = visitor.post("/login/name", json!({"username": "namesake"})).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
+
+#[tokio::test]
+async fn an_administrator_who_can_not_get_in_does_not_stand_for_one_who_can() {
+    let provider = Provider::start().await;
+    let world = provider.world().await;
+    let (root, ada) = (world.member("root").await, world.visitor());
+    let root_id = root.get("/me").await.json()["user_id"].clone();
+    assert_leads(&sign_in(&ada).await, "/");
+    let ada_id = ada.get("/me").await.json()["user_id"].clone();
+    let promote = json!({"user_id": ada_id, "role": "admin"});
+    assert_eq!(root.post("/auth/admin/users/role", promote).await.status, 200);
+    let unlink = json!({"user_id": ada_id});
+    assert_eq!(root.post("/auth/admin/users/unlink", unlink).await.status, 200);
+    let demote = json!({"user_id": root_id, "role": "member"});
+    for call in ["role", "disable", "delete"] {
+        let answer = root.post(&format!("/auth/admin/users/{call}"), demote.clone()).await;
+        let told = (answer.status.as_u16(), answer.code());
+        assert_eq!(told, (409, "last_admin".to_owned()), "{call}");
+    }
+    assert!(root.is_signed_in().await);
+}
+
+#[tokio::test]
+async fn a_reset_link_takes_the_account_from_whoever_linked_it_with_themselves() {
+    let provider = Provider::start().await;
+    let world = provider.world().await;
+    let (root, carol) = (world.member("root").await, world.member("carol").await);
+    // Someone who found her browser open.
+    assert_leads(&link(&carol).await, "/account");
+    assert_leads(&sign_in(&world.visitor()).await, "/");
+    let about = json!({"user_id": carol.get("/me").await.json()["user_id"]});
+    let made = root.post("/auth/admin/users/reset-link", about).await.json();
+    let reset = json!({"code": made["code"], "new_password": OTHER_PASSWORD});
+    assert_eq!(world.visitor().post("/reset", reset).await.status, 200);
+    let thief = world.visitor();
+    sign_in(&thief).await;
+    assert_ne!(name_of(&thief).await, "carol");
+    let owner = world.visitor();
+    assert_eq!(owner.login("carol", OTHER_PASSWORD).await.status, 200);
+    assert_eq!(linked(&owner).await, json!([]));
+}
+
+#[tokio::test]
+async fn a_second_factor_does_not_make_an_old_sign_in_recent() {
+    let provider = Provider::start().await;
+    let world = provider.world().await;
+    let ada = world.visitor();
+    assert_leads(&sign_in(&ada).await, "/");
+    let (_, codes) = enrol(&ada).await;
+    let hours_ago = |claims: &mut Value| {
+        claims["auth_time"] = json!(claims["iat"].as_i64().unwrap() - 2 * 3600);
+    };
+    for (code, change) in [(0, true), (1, false)] {
+        provider.desk().claims = if change { Some(Box::new(hours_ago)) } else { None };
+        let visitor = world.visitor();
+        sign_in(&visitor).await;
+        let entered = visitor.post("/login/code", json!({"code": codes[code]})).await;
+        assert_eq!(entered.status, 200, "{}", entered.text);
+        let answer = visitor.post("/auth/recovery-codes", json!({})).await;
+        let told = if change { "reauth_required" } else { "" };
+        assert_eq!(answer.code(), told, "{}", answer.text);
+    }
+}

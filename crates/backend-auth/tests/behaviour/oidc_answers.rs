@@ -415,3 +415,94 @@ async fn what_goes_wrong_while_signed_in_is_told_on_the_account_s_page() {
     assert_eq!(bob.get("/auth/factors").await.json()["linked"], json!([]));
     assert!(bob.is_signed_in().await);
 }
+
+#[tokio::test]
+async fn what_another_site_makes_a_browser_fetch_is_held_against_nobody() {
+    let provider = Provider::start().await;
+    let world = provider.world_with(|flags| flags.login_burst = 3).await;
+    world.member("bob").await;
+    let (visitor, pretender) = (world.visitor(), world.visitor());
+    for number in 0..20 {
+        let image = [("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "image")];
+        let path = format!("/auth/oidc/callback?state={number}");
+        refused(&visitor.get_with(&path, &image).await, "oidc_expired");
+        pretender.set_cookie("oidc", &"a".repeat(43));
+        refused(&pretender.get(&path).await, "oidc_expired");
+    }
+    assert_eq!(visitor.login("bob", crate::support::PASSWORD).await.status, 200);
+    assert_leads(&sign_in(&world.visitor()).await, "/");
+    let database = world.database();
+    world.server.shutdown().await;
+    let rows: i64 = rusqlite::Connection::open(database)
+        .unwrap()
+        .query_row("SELECT count(*) FROM audit WHERE result <> 'success'", [], |row| row.get(0))
+        .unwrap();
+    assert!((1..=2).contains(&rows), "one a minute, of those who had a cookie: {rows}");
+}
+
+#[tokio::test]
+async fn on_a_known_device_the_provider_lets_in_when_others_stopped_the_address() {
+    let provider = Provider::start().await;
+    let world = provider.world_with(|flags| flags.login_burst = 3).await;
+    let ada = world.visitor();
+    assert_leads(&sign_in(&ada).await, "/");
+    for number in 0..3 {
+        let stranger = world.visitor();
+        assert_eq!(stranger.login(&format!("user{number}"), "x").await.status, 401);
+    }
+    refused(&sign_in(&world.visitor()).await, "too_many_requests");
+    let again = world.visitor();
+    again.set_cookie("device", &ada.cookie("device"));
+    assert_leads(&sign_in(&again).await, "/");
+}
+
+#[tokio::test]
+async fn guessing_codes_is_slowed_down_on_a_known_device_too() {
+    let provider = Provider::start().await;
+    let world = provider.world_with(|flags| flags.login_free_tries = 1).await;
+    let ada = world.visitor();
+    assert_leads(&sign_in(&ada).await, "/");
+    // Each wait is twice as long as the one before.
+    for _ in 0..20 {
+        let own = there(&go(&ada, "/auth/oidc/login").await).await;
+        let guessed = format!("{}code=guessed", own.split("code=").next().unwrap());
+        let answer = ada.get(&guessed).await;
+        if answer.header("location").contains("too_many_requests") {
+            return;
+        }
+        refused(&answer, "oidc_failed");
+    }
+    panic!("codes are guessed freely");
+}
+
+#[tokio::test]
+async fn one_address_begins_only_so_many_sign_ins() {
+    let provider = Provider::start().await;
+    let world = provider.world().await;
+    let (early, crowd) = (world.visitor(), world.visitor());
+    let back = there(&go(&early, "/auth/oidc/login").await).await;
+    let from = [("x-forwarded-for", "192.0.2.1")];
+    let mut stopped = None;
+    for _ in 0..100 {
+        let wave = (0..50).map(|_| crowd.get_with("/auth/oidc/login?next=%2Fx", &from));
+        let answers = futures_util::future::join_all(wave).await;
+        let told = |answer: &Answer| answer.header("location").contains("too_many_requests");
+        stopped = answers.into_iter().find(told);
+        if stopped.is_some() {
+            break;
+        }
+    }
+    let stopped = stopped.expect("an address begins as many as it likes");
+    assert_leads(&stopped, "/login?error=too_many_requests&next=/x");
+    assert_ne!(stopped.header("retry-after"), "");
+    assert_leads(&sign_in(&world.visitor()).await, "/");
+    assert_leads(&early.get(&back).await, "/");
+}
+
+#[tokio::test]
+async fn a_token_of_someone_who_signs_in_tomorrow_opens_nothing() {
+    let owner = Owner::new().await;
+    let tomorrow =
+        |claims: &mut Value| claims["auth_time"] = json!(claims["iat"].as_i64().unwrap() + 86_400);
+    owner.refuses("a sign-in in the future", tomorrow).await;
+}

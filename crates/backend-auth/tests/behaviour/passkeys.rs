@@ -300,3 +300,42 @@ async fn passkeys_of_another_host_are_not_offered() {
     let asked = options(&visitor, "/login/second/passkey").await;
     assert_eq!(asked["publicKey"]["allowCredentials"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn on_a_known_device_a_passkey_opens_when_others_stopped_the_address() {
+    let world = World::with(|flags| {
+        flags.public_origin = Some(ORIGIN.to_owned());
+        flags.login_burst = 3;
+    })
+    .await;
+    let (alice, mut authenticator) = owner(&world, "alice").await;
+    for number in 0..3 {
+        assert_eq!(world.visitor().login(&format!("user{number}"), "x").await.status, 401);
+    }
+    let (_, stranger) = sign_in(&world, &mut authenticator).await;
+    assert_eq!((stranger.status.as_u16(), stranger.code().as_str()), (429, "too_many_requests"));
+    let again = world.visitor();
+    again.set_cookie("device", &alice.cookie("device"));
+    let credential = authenticator.get(&options(&again, "/login/passkey").await);
+    let shown = json!({"credential": credential});
+    assert_eq!(again.post("/login/passkey/finish", shown).await.status, 200);
+}
+
+#[tokio::test]
+async fn one_address_begins_only_so_many_exchanges() {
+    let world = world().await;
+    let (crowd, from) = (world.visitor(), [("x-forwarded-for", "192.0.2.1")]);
+    let mut stopped = None;
+    for _ in 0..100 {
+        let wave = (0..50).map(|_| crowd.post_with("/login/passkey", json!({}), &from));
+        let answers = futures_util::future::join_all(wave).await;
+        stopped = answers.into_iter().find(|answer| answer.status == 429);
+        if stopped.is_some() {
+            break;
+        }
+    }
+    let stopped = stopped.expect("an address begins as many as it likes");
+    assert_eq!(stopped.code(), "too_many_requests");
+    assert_ne!(stopped.header("retry-after"), "");
+    assert_eq!(world.visitor().post("/login/passkey", json!({})).await.status, 200);
+}

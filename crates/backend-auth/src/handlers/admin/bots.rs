@@ -45,12 +45,15 @@ async fn make(
     request: Request,
 ) -> Result<ChangedUser, Problem> {
     let CreateBot { username } = body::read(app, request).await?;
-    let name = PeerId::parse(&username)
-        .map_err(|error| Problem::bad_request("invalid_username", format!("username {error}")))?;
+    let entry = Entry::new("create_bot", client).by(&caller.session.account);
+    let name = PeerId::parse(&username).map_err(|error| {
+        let problem = Problem::bad_request("invalid_username", format!("username {error}"));
+        app.audit.refuse(entry.clone(), problem)
+    })?;
     let now = clock::now();
     let account = app
         .change(
-            Entry::new("create_bot", client).by(&caller.session.account),
+            entry,
             move |db, entry| {
                 let made = accounts::create_bot(db, &name, now)?;
                 if let Ok(account) = &made {
@@ -97,9 +100,12 @@ pub async fn create_token(
     let made = async {
         let CreateBotToken { user_id, token } = body::read(&app, request).await?;
         let known = app.store.read(move |db| accounts::of(db, &user_id)).await?;
-        let (bot, _) = known.ok_or_else(unknown_user)?;
+        let entry = Entry::new("create_token", &client).by(&caller.session.account);
+        let Some((bot, _)) = known else {
+            return Err(app.audit.refuse(entry, unknown_user()));
+        };
         if bot.role != Role::Bot || bot.disabled_at.is_some() {
-            return Err(refused(Refusal::OtherKind));
+            return Err(app.audit.refuse(entry.about(&bot), refused(Refusal::OtherKind)));
         }
         tokens::make(&app, &client, &caller, &Arc::new(bot), token).await
     };

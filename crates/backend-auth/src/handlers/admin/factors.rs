@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use rusqlite::Connection;
 use wire::admin::{AboutUser, ChangedUser};
 
 use super::FreshAdmin;
-use super::users::act;
+use super::users::{act, doors};
 use crate::App;
 use crate::client::Client;
 use crate::clock;
@@ -28,8 +29,8 @@ pub async fn remove(
     FreshAdmin(caller): FreshAdmin,
     request: Request,
 ) -> Response {
-    let now = clock::now();
-    let remove = move |db: &rusqlite::Connection, id: &str| people::remove_factors(db, id, now);
+    let (doors, now) = (doors(&app, &client), clock::now());
+    let remove = move |db: &Connection, id: &str| people::remove_factors(db, id, &doors, now);
     act(&app, &client, &caller, "remove_factors", request, remove).await
 }
 
@@ -48,7 +49,7 @@ pub async fn unlink(
     FreshAdmin(caller): FreshAdmin,
     request: Request,
 ) -> Response {
-    let now = clock::now();
-    let unlink = move |db: &rusqlite::Connection, id: &str| people::unlink(db, id, now);
+    let (doors, now) = (doors(&app, &client), clock::now());
+    let unlink = move |db: &Connection, id: &str| people::unlink(db, id, &doors, now);
     act(&app, &client, &caller, "unlink", request, unlink).await
 }

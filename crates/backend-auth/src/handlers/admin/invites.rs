@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use service::Problem;
 use wire::admin::{Invites, OpenInvite, RevokeInvite};
 
-use super::Admin;
+use super::{Admin, FreshAdmin};
 use crate::App;
 use crate::audit::Entry;
 use crate::body;
@@ -46,12 +46,12 @@ fn shown(invite: Listed) -> OpenInvite {
     responses(
         (status = 200, body = wire::Success<Done>),
         (status = 401, description = "`unauthenticated`"),
-        (status = 403, description = "`not_an_admin`"),
+        (status = 403, description = "`not_an_admin`; `reauth_required`: POST /auth/reauth first"),
         (status = 404, description = "`unknown_invite`")))]
 pub async fn revoke(
     State(app): State<Arc<App>>,
     client: Client,
-    Admin(caller): Admin,
+    FreshAdmin(caller): FreshAdmin,
     request: Request,
 ) -> Response {
     let revoked = async {

@@ -15,7 +15,7 @@ use http::request::Parts;
 use service::Problem;
 
 use super::tokens::AUDIT_SCOPE;
-use super::{Fresh, Known, SignedIn};
+use super::{Fresh, Known, SignedIn, refusals};
 use crate::App;
 use crate::sessions::Kind;
 use crate::store::accounts::Role;
@@ -32,7 +32,7 @@ impl FromRequestParts<Arc<App>> for Admin {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let caller = SignedIn::from_request_parts(parts, app).await?;
         if caller.session.account.role != Role::Admin {
-            return Err(not_an_admin());
+            return Err(refusals::note(parts, app, Some(&caller), not_an_admin()).await);
         }
         Ok(Self(caller))
     }
@@ -43,7 +43,7 @@ impl FromRequestParts<Arc<App>> for FreshAdmin {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let Admin(caller) = Admin::from_request_parts(parts, app).await?;
-        Fresh::check(app, caller).map(|Fresh(caller)| Self(caller))
+        Fresh::of(parts, app, caller).await.map(|Fresh(caller)| Self(caller))
     }
 }
 
@@ -56,7 +56,7 @@ impl FromRequestParts<Arc<App>> for Auditor {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let Known(caller) = Known::from_request_parts(parts, app).await?;
         if caller.session.account.role != Role::Admin {
-            return Err(not_an_admin());
+            return Err(refusals::note(parts, app, Some(&caller), not_an_admin()).await);
         }
         if caller.session.kind == Kind::Token && !caller.session.may(AUDIT_SCOPE) {
             let message = format!("this token lacks the scope {AUDIT_SCOPE}");

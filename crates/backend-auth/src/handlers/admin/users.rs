@@ -15,9 +15,11 @@ use crate::audit::Entry;
 use crate::body;
 use crate::client::Client;
 use crate::clock;
+use crate::handlers::oidc::link::issuer;
 use crate::handlers::{SignedIn, respond};
 use crate::store::accounts::{Account, Role};
 use crate::store::people::{self, Changed, Person, Refusal, Search};
+use crate::store::ways::Doors;
 
 const PAGE: usize = 100;
 const PAGE_MAX: usize = 200;
@@ -86,11 +88,15 @@ pub async fn set_role(
 ) -> Response {
     let changed = async {
         let wanted: SetRole = body::read(&app, request).await?;
-        let role = role(&wanted.role)?;
-        let entry = Entry::new("role", &client).detail(role.as_str());
+        let entry = Entry::new("role", &client);
+        let role = role(&wanted.role).map_err(|problem| {
+            app.audit.refuse(entry.clone().by(&caller.session.account), problem)
+        })?;
+        let entry = entry.detail(role.as_str());
         let now = clock::now();
-        change(&app, &caller, entry, move |db| people::set_role(db, &wanted.user_id, role, now))
-            .await
+        let doors = doors(&app, &client);
+        let set = move |db: &Connection| people::set_role(db, &wanted.user_id, role, &doors, now);
+        change(&app, &caller, entry, set).await
     };
     answer(changed.await)
 }
@@ -109,9 +115,9 @@ pub async fn disable(
     FreshAdmin(caller): FreshAdmin,
     request: Request,
 ) -> Response {
-    let now = clock::now();
-    act(&app, &client, &caller, "disable", request, move |db, id| people::disable(db, id, now))
-        .await
+    let (doors, now) = (doors(&app, &client), clock::now());
+    let disable = move |db: &Connection, id: &str| people::disable(db, id, &doors, now);
+    act(&app, &client, &caller, "disable", request, disable).await
 }
 
 /// Let a disabled account in again.
@@ -163,9 +169,15 @@ pub async fn delete(
     FreshAdmin(caller): FreshAdmin,
     request: Request,
 ) -> Response {
-    let now = clock::now();
-    act(&app, &client, &caller, "delete_user", request, move |db, id| people::remove(db, id, now))
-        .await
+    let (doors, now) = (doors(&app, &client), clock::now());
+    let remove = move |db: &Connection, id: &str| people::remove(db, id, &doors, now);
+    act(&app, &client, &caller, "delete_user", request, remove).await
+}
+
+/// What lets people in here today.
+pub(super) fn doors(app: &App, client: &Client) -> Doors {
+    let host = app.passkeys.host(client).ok().map(|host| host.name().to_owned());
+    Doors { issuer: issuer(app), host }
 }
 
 /// Reads whom a change is about, makes it and answers.

@@ -31,6 +31,8 @@ use crate::store::linked::Identity;
 use crate::store::{devices, linked, sessions};
 use crate::throttle::Attempt;
 
+/// What stands for someone in the audit log before the provider said who that is.
+const NOBODY_YET: &str = "(nobody yet)";
 /// The page on which someone chooses a name.
 pub(super) const NAME_PAGE: &str = "/login/name";
 
@@ -111,19 +113,27 @@ impl Visit<'_> {
         let Self { app, provider, client, headers } = self;
         let now = clock::now();
         let state = back.state.as_deref().unwrap_or_default();
-        // Failures count for the address. Each sign-in has a count of its own, since a class that shares an address comes back at once.
-        let account = SecretHash::digest(&format!("openid connect {state}"));
-        let attempt = Attempt { ip: client.ip, device: None, account };
-        if let Err(wait) = app.throttle.admit(attempt, Instant::now()) {
-            self.note("login", audit::THROTTLED, "");
-            return (None, Err(too_many(wait)));
-        }
-        let browser = app.cookies.oidc(headers);
-        let Some(flow) = browser.and_then(|browser| provider.take(state, browser, now)) else {
-            app.throttle.failed(attempt, Instant::now());
-            self.note("login", audit::REFUSED, "nothing of this browser is under way");
+        // Any site can send a browser here, so what fits no sign-in is held against nobody: state and cookie have 256 bits each, and there is
+        // nothing to guess. Without the cookie, which other sites' images and frames don't bring, it isn't even noted.
+        let Some(browser) = app.cookies.oidc(headers) else {
+            self.count("login", audit::REFUSED);
             return (None, Err(expired()));
         };
+        let Some(flow) = provider.take(state, browser, now) else {
+            self.count("login", audit::REFUSED);
+            let entry = Entry::new("login", client).by_name(NOBODY_YET);
+            let detail = format!("{WAY}: nothing of this browser is under way");
+            app.audit.note_now_and_then(entry.detail(detail).result(audit::REFUSED));
+            return (None, Err(expired()));
+        };
+        let attempt = match self.attempt(state).await {
+            Ok(attempt) => attempt,
+            Err(problem) => return (Some(flow), Err(problem)),
+        };
+        if let Err(wait) = app.throttle.admit(attempt, Instant::now()) {
+            self.note(event(&flow.purpose), audit::THROTTLED, "");
+            return (Some(flow), Err(too_many(wait)));
+        }
         let came = match self.person(&flow, &back, now).await {
             Ok(person) => {
                 app.throttle.succeeded(attempt);
@@ -139,6 +149,25 @@ impl Visit<'_> {
             }
         };
         (Some(flow), came)
+    }
+
+    /// How it is counted. On a device on which someone signed in before, nobody else's failures matter: it has a count of its own for codes that
+    /// were wrong. Elsewhere they count for the address, and each sign-in has a count of its own, since a class that shares an address comes
+    /// back at once.
+    async fn attempt(&self, state: &str) -> Result<Attempt, Problem> {
+        let Self { app, client, headers, .. } = self;
+        let device = match app.cookies.device(headers) {
+            Some(mark) => {
+                let known = app.store.read(move |db| devices::is_anyones(db, mark)).await?;
+                Some(mark).filter(|_| known)
+            }
+            None => None,
+        };
+        let account = match device {
+            Some(_) => SecretHash::digest(WAY),
+            None => SecretHash::digest(&format!("{WAY} {state}")),
+        };
+        Ok(Attempt { ip: client.ip, device, account })
     }
 
     /// Who the provider says that this is; or why nobody, and whether that looks like guessing. A provider that is set up in a wrong way, or that
@@ -226,7 +255,13 @@ impl Visit<'_> {
             Passed::Entered(entered) => Outcome::Entered(entered),
             Passed::Half(factors) => {
                 let next = flow.next.clone();
-                let half = Half { account, first: First::Linked(identity), remember, next, device };
+                let half = Half {
+                    account,
+                    first: First::Linked(identity, auth_time),
+                    remember,
+                    next,
+                    device,
+                };
                 half_way(app, client, half, factors, clock::now()).await.inspect_err(|_| {
                     self.count("login", audit::THROTTLED);
                     app.audit.note(entry.result(audit::THROTTLED));
@@ -330,7 +365,7 @@ impl Visit<'_> {
     fn note(&self, event: &'static str, result: &'static str, why: &str) {
         self.count(event, result);
         let detail = if why.is_empty() { WAY.to_owned() } else { format!("{WAY}: {why}") };
-        let entry = Entry::new(event, self.client).by_name("(nobody yet)");
+        let entry = Entry::new(event, self.client).by_name(NOBODY_YET);
         self.app.audit.note(entry.detail(detail).result(result));
     }
 }

@@ -1,6 +1,7 @@
 //! `POST /auth/oidc/link`, `/unlink`: who an account's owner is at the provider; and showing that again.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -14,13 +15,13 @@ use crate::audit::{self, Entry};
 use crate::body;
 use crate::client::Client;
 use crate::clock;
+use crate::handlers::entry::too_many;
 use crate::handlers::factors::Changer;
 use crate::handlers::{Done, Fresh, SignedIn, entry, sign_in_first, success};
 use crate::oidc::pending::WITHIN;
 use crate::oidc::{OIDC, Provider, Purpose, SKEW};
 use crate::store::linked::{self, Identity, New};
-use crate::store::passkeys;
-use crate::store::ways;
+use crate::store::ways::{self, Doors};
 
 /// Begin to link the account with who its owner is at the provider: the browser goes there next, and comes back to /account.
 #[utoipa::path(post, path = "/auth/oidc/link", tag = "accounts",
@@ -29,11 +30,14 @@ use crate::store::ways;
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`reauth_required`: POST /auth/reauth first"),
         (status = 404, description = "`no_provider`: this server has none"),
+        (status = 429, description = "`too_many_requests`, with Retry-After: this address begins too many sign-ins"),
         (status = 503, description = "`oidc_unavailable`, with Retry-After")))]
-pub async fn begin(State(app): State<Arc<App>>, Fresh(caller): Fresh) -> Response {
+pub async fn begin(State(app): State<Arc<App>>, client: Client, Fresh(caller): Fresh) -> Response {
     let begun = async {
         let purpose = Purpose::Link(caller.session.account.id.clone());
-        let begun = provider(&app)?.begin(purpose, None, clock::now()).await;
+        let provider = provider(&app)?;
+        app.throttle.begin(client.ip, Instant::now()).map_err(too_many)?;
+        let begun = provider.begin(purpose, None, clock::now()).await;
         begun.map_err(|failure| failed(&failure))
     };
     match begun.await {
@@ -65,14 +69,11 @@ pub async fn unlink(
         let Unlink { id } = body::read(&app, request).await?;
         let entry = Entry::new("unlink", &client).about(&caller.session.account).detail(WAY);
         let host = app.passkeys.host(&client).ok().map(|host| host.name().to_owned());
+        let doors = Doors { issuer: None, host };
         let remove = move |db: &rusqlite::Transaction<'_>, account: &str| {
-            let ways = ways::of(db, account, None)?;
+            let ways = ways::open(db, account, &doors)?;
             let is_there = linked::of_account(db, account)?.iter().any(|listed| listed.id == id);
-            let passkeys = match &host {
-                Some(host) => !passkeys::kept_of(db, account, host)?.is_empty(),
-                None => false,
-            };
-            if is_there && !ways.password && !passkeys {
+            if is_there && !ways.any() {
                 return Ok(Err(last_way_in()));
             }
             Ok(if linked::remove(db, account, &id)? { Ok(()) } else { Err(unknown()) })

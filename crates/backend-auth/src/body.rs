@@ -171,8 +171,8 @@ fn parse_form(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
         let name = decode(&pair[..at])?;
         let value = decode(pair.get(at + 1..).unwrap_or_default())?;
         let value = match (name.as_str(), value.as_str()) {
-            ("remember", "on" | "true" | "1" | "yes") => Value::Bool(true),
-            ("remember", "off" | "false" | "0" | "no" | "") => Value::Bool(false),
+            ("remember" | "brief", "on" | "true" | "1" | "yes") => Value::Bool(true),
+            ("remember" | "brief", "off" | "false" | "0" | "no" | "") => Value::Bool(false),
             ("uses" | "expires_in", number) if number.bytes().all(|b| b.is_ascii_digit()) => {
                 number.parse::<u64>().map_or(Value::Null, Value::from)
             }

@@ -40,6 +40,8 @@ pub struct Half {
     pub first: First,
     /// Asked to stay signed in.
     pub remember: bool,
+    /// Wants one token and no more.
+    pub brief: bool,
     /// Where a form's sender goes next.
     pub next: Option<String>,
     /// The mark of the device, when the account signed in on it before.
@@ -203,7 +205,14 @@ mod tests {
             disabled_at: None,
         };
         let account = Arc::new(account);
-        Half { account, first: First::Password("hash".into()), remember: false, next: None, device }
+        Half {
+            account,
+            first: First::Password("hash".into()),
+            remember: false,
+            brief: false,
+            next: None,
+            device,
+        }
     }
 
     fn token(number: u32) -> SecretHash {

@@ -29,6 +29,9 @@ pub struct Login {
     /// Stay signed in for longer (30 days idle, 90 in all) than a working day.
     #[serde(default)]
     pub remember: bool,
+    /// For a program that wants one token: the session ends with it, after some minutes, whatever `remember` says. No device is remembered.
+    #[serde(default)]
+    pub brief: bool,
     /// Where a form's sender goes next: a path on this site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,

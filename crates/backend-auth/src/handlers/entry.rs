@@ -43,6 +43,8 @@ const QUERY: &AsciiSet = &CONTROLS
     .add(b'\'')
     .add(b'\\');
 
+/// Seconds that a session lasts from which one token is wanted: as long as the token, which is asked for at once.
+pub const BRIEF: i64 = wire::identity::DIRECT_LIFETIME + 60;
 /// By what someone showed who it is (RFC 8176): the password.
 pub const PASSWORD: &str = "pwd";
 
@@ -138,6 +140,16 @@ impl Issue {
     pub fn shown_at(mut self, auth_time: i64) -> Self {
         if let Some(session) = Arc::get_mut(&mut self.new.session) {
             session.auth_time = auth_time;
+        }
+        self
+    }
+
+    /// The same, for a program that wants one token: it ends with that.
+    #[must_use]
+    pub fn brief(mut self, now: i64) -> Self {
+        if let Some(session) = Arc::get_mut(&mut self.new.session) {
+            session.idle = BRIEF;
+            session.ends_at = now.saturating_add(BRIEF);
         }
         self
     }

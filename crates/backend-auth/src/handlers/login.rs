@@ -128,15 +128,10 @@ async fn sign_in(
     };
     let now = clock::now();
     let account = Arc::new(account);
-    let Issue { new, device, cookies } = Issue::prepare(
-        app,
-        client,
-        headers,
-        account.clone(),
-        login.remember,
-        PASSWORD.to_owned(),
-        now,
-    )?;
+    let (remember, brief) = (login.remember && !login.brief, login.brief);
+    let amr = PASSWORD.to_owned();
+    let issue = Issue::prepare(app, client, headers, account.clone(), remember, amr, now)?;
+    let Issue { new, device, cookies } = if brief { issue.brief(now) } else { issue };
     let (limit, table, id) =
         (app.config.sessions_per_account, app.sessions.clone(), account.id.clone());
     let (entered, checked, row) = (new.clone(), account.clone(), entry.clone());
@@ -160,7 +155,9 @@ async fn sign_in(
                 if let Some(replaced) = replaced {
                     ended.extend(sessions::delete(db, replaced, now)?);
                 }
-                devices::remember(db, device, &id, now)?;
+                if !brief {
+                    devices::remember(db, device, &id, now)?;
+                }
                 store::audit::insert(db, &row)?;
                 Ok(Some(Passed::Entered(ended)))
             },
@@ -185,7 +182,8 @@ async fn sign_in(
         let half = Half {
             account,
             first: First::Password(password),
-            remember: login.remember,
+            remember,
+            brief,
             next: login.next.clone(),
             device: attempt.device,
         };

@@ -191,9 +191,10 @@ impl Step<'_> {
             return Err(wrong());
         };
         let amr = entry::also(half.first.amr(), shown.amr());
-        let Issue { new, device, cookies } =
-            Issue::prepare(app, client, headers, account.clone(), half.remember, amr, now)?
-                .shown_at(half.first.shown_at(now));
+        let brief = half.brief;
+        let issue = Issue::prepare(app, client, headers, account.clone(), half.remember, amr, now)?
+            .shown_at(half.first.shown_at(now));
+        let Issue { new, device, cookies } = if brief { issue.brief(now) } else { issue };
         let (limit, table) = (app.config.sessions_per_account, app.sessions.clone());
         let (entered, checked, first) = (new.clone(), account.clone(), half.first.clone());
         app.change(
@@ -210,7 +211,9 @@ impl Step<'_> {
                 if let Some(replaced) = replaced {
                     ended.extend(sessions::delete(db, replaced, now)?);
                 }
-                devices::remember(db, device, &checked.id, now)?;
+                if !brief {
+                    devices::remember(db, device, &checked.id, now)?;
+                }
                 Ok(Ok(ended))
             },
             move |ended| {

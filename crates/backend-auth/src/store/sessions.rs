@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::{accounts, revocations, tokens};
+use crate::handlers::entry::BRIEF;
 use crate::secret::SecretHash;
 use crate::sessions::{Ended, Kind, Session, Stored};
 
@@ -55,7 +56,8 @@ pub fn load(db: &Connection, now: i64) -> rusqlite::Result<Vec<Stored>> {
     rows.collect()
 }
 
-/// Stores a session; ends the account's sessions beyond `limit`, those unused for longest first.
+/// Stores a session; ends the account's sessions beyond `limit`: first those that end within minutes anyway, since programs that sign in again
+/// and again must not put people out, then those unused for longest.
 /// Returns what ended.
 ///
 /// # Errors
@@ -90,9 +92,9 @@ pub fn insert(
         db,
         "DELETE FROM sessions WHERE token IN
              (SELECT token FROM sessions WHERE account = ?1 AND token <> ?2
-              ORDER BY last_seen DESC, created_at DESC LIMIT -1 OFFSET ?3)
+              ORDER BY ends_at > ?4 DESC, last_seen DESC, created_at DESC LIMIT -1 OFFSET ?3)
          RETURNING token, sid",
-        params![session.account.id, new.token, limit.saturating_sub(1)],
+        params![session.account.id, new.token, limit.saturating_sub(1), now.saturating_add(BRIEF)],
         now,
     )
 }

@@ -250,3 +250,22 @@ async fn two_session_cookies_are_refused() {
     }
     assert_eq!(visitor.get_with("/auth/verify", &[("cookie", &twice)]).await.status, 401);
 }
+
+#[tokio::test]
+async fn a_program_that_signs_in_for_each_token_puts_nobody_out() {
+    let world = World::with(|flags| flags.sessions_per_account = 3).await;
+    let alice = world.member("alice").await;
+    let brief = json!({"username": "alice", "password": PASSWORD, "remember": true, "brief": true});
+    for _ in 0..10 {
+        let program = world.visitor();
+        assert_eq!(program.post("/login", brief.clone()).await.status, 200);
+        let told = program.post("/token", json!({})).await.json();
+        assert_eq!(told["expires_in"], 300, "its token lives as long as any");
+    }
+    assert!(alice.is_signed_in().await, "however long she wasn't seen");
+    let db = rusqlite::Connection::open(world.database()).unwrap();
+    let count = |sql: &str| -> i64 { db.query_row(sql, [], |row| row.get(0)).unwrap() };
+    assert_eq!(count("SELECT count(*) FROM sessions WHERE ends_at > unixepoch() + 360"), 1);
+    assert_eq!(count("SELECT count(*) FROM sessions"), 3);
+    assert_eq!(count("SELECT count(*) FROM devices"), 1, "nor are programs known devices");
+}

@@ -41,7 +41,9 @@ pub async fn login(
     from: &Origin,
     SignIn { login, code }: &SignIn,
 ) -> Result<AccessToken, Problem> {
-    let body = serde_json::to_vec(login).map_err(|error| Problem::internal(&error))?;
+    // The session is left behind, since what ends it ends its tokens: it ends with the token.
+    let brief = Login { brief: true, ..login.clone() };
+    let body = serde_json::to_vec(&brief).map_err(|error| Problem::internal(&error))?;
     let forwarded = HeaderValue::from_str(from.forwarded_for());
     let forwarded = forwarded.map_err(|error| Problem::internal(&error))?;
     let sign_in = post("/login", &forwarded)
@@ -62,7 +64,7 @@ pub async fn login(
     if !answer.status().is_success() {
         return Err(refused(&answer));
     }
-    // The session lives as long as this exchange needs it; only its token goes to the caller.
+    // Only its token goes to the caller.
     let cookies = cookies(&answer)?;
     let exchange = post("/token", &forwarded)
         .header(COOKIE, cookies)

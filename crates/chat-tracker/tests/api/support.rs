@@ -291,6 +291,8 @@ async fn fake_login(
 ) -> axum::response::Response {
     use axum::response::IntoResponse;
     assert_eq!(headers["x-forwarded-for"], "127.0.0.1");
+    // It would stay for days, and put people out.
+    assert_eq!(body["brief"], true, "a session for one token");
     let error = |message: &str| Json(json!({ "status": "error", "message": message, "code": "x" }));
     match body["password"].as_str() {
         Some("right") => {

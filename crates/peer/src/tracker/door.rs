@@ -108,6 +108,7 @@ pub(super) async fn log_in(http: &Http, user: &PeerId, password: &str) -> Result
         password: password.to_owned(),
         // A program in a terminal is not closed every evening, as a browser is.
         remember: true,
+        brief: false,
         next: None,
     };
     let body = serde_json::to_vec(&login).map_err(unsendable)?;

@@ -259,6 +259,7 @@ impl Visit<'_> {
                     account,
                     first: First::Linked(identity, auth_time),
                     remember,
+                    brief: false,
                     next,
                     device,
                 };

@@ -102,6 +102,7 @@
  * @property {string} created_at
  * @property {number} sessions
  * @property {boolean} linked           It can be signed in to by OpenID Connect.
+ * @property {boolean} factors          It has an authenticator app or a passkey.
  * @property {string} [last_seen]
  *
  * @typedef {object} Users              Answer of `GET /auth/admin/users`.

@@ -59,6 +59,9 @@ pub struct User {
     /// It can be signed in to by OpenID Connect.
     #[serde(default)]
     pub linked: bool,
+    /// It has an authenticator app or a passkey.
+    #[serde(default)]
+    pub factors: bool,
     /// When one of its sessions was last used (RFC 3339, UTC; to the minute).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<String>,

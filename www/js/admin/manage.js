@@ -71,7 +71,10 @@ export function manageDialog(user, listing) {
   const removeFactors = () => sureDialog(
     { title: t('user.factors.title', { name: user.username }), text: t('user.factors.sure', { name: user.username }), verb: t('user.factors') },
     () => securePost('/auth/admin/users/remove-factors', { user_id }),
-    (changed) => show(changed, 'factors'),
+    (changed) => {
+      user = { ...user, factors: false };
+      show(changed, 'factors');
+    },
   );
 
   const unlink = () => sureDialog(
@@ -101,7 +104,7 @@ export function manageDialog(user, listing) {
       person && user.role === 'admin' ? deed('user.demote', 'user.demote.hint', 'role', change('role', { role: 'member' })) : null,
       person && user.sessions > 0 ? deed('user.end', 'user.end.hint', 'end', change('end-sessions')) : null,
       person ? deed('user.reset', 'user.reset.hint', 'reset', resetLink) : null,
-      person ? deed('user.factors', 'user.factors.hint', 'factors', removeFactors) : null,
+      user.factors ? deed('user.factors', 'user.factors.hint', 'factors', removeFactors) : null,
       user.linked ? deed('user.unlink', 'user.unlink.hint', 'unlink', unlink) : null,
       user.disabled ? deed('user.enable', 'user.enable.hint', 'state', change('enable')) : deed('user.disable', 'user.disable.hint', 'state', change('disable')),
       deed('user.remove', 'user.remove.hint', 'remove', remove));

@@ -31,6 +31,8 @@ pub struct Person {
     pub sessions: u64,
     /// Whether it is linked with a provider (OpenID Connect).
     pub linked: bool,
+    /// Whether a password alone is not enough: it has an authenticator app or a passkey.
+    pub factors: bool,
     /// When it was last seen; in the last minute, maybe not up to date.
     pub last_seen: Option<i64>,
 }
@@ -68,7 +70,9 @@ pub fn list(db: &Connection, search: &Search) -> rusqlite::Result<Vec<Person>> {
         "SELECT a.id, a.name, a.role, a.created_at, a.disabled_at,
                 (SELECT count(*) FROM sessions s WHERE s.account = a.id),
                 (SELECT max(s.last_seen) FROM sessions s WHERE s.account = a.id),
-                EXISTS (SELECT 1 FROM linked l WHERE l.account = a.id)
+                EXISTS (SELECT 1 FROM linked l WHERE l.account = a.id),
+                EXISTS (SELECT 1 FROM totp t WHERE t.account = a.id AND t.confirmed_at IS NOT NULL)
+                  OR EXISTS (SELECT 1 FROM passkeys p WHERE p.account = a.id)
          FROM accounts a
          WHERE (?1 IS NULL OR instr(a.folded, lower(?1)) > 0)
            AND (?2 IS NULL OR a.role = ?2)
@@ -90,6 +94,7 @@ pub fn list(db: &Connection, search: &Search) -> rusqlite::Result<Vec<Person>> {
                 sessions: row.get(5)?,
                 last_seen: row.get(6)?,
                 linked: row.get(7)?,
+                factors: row.get(8)?,
             })
         },
     )?

@@ -299,8 +299,15 @@ async fn an_administrator_takes_lost_factors_away_and_a_member_does_not() {
     let call = "/auth/admin/users/remove-factors";
     assert_eq!(alice.post(call, about.clone()).await.code(), "not_an_admin");
     let half = half_way(&world).await;
+    let with_factors = async || {
+        let told = ada.get("/auth/admin/users").await.json();
+        let users = told["users"].as_array().unwrap();
+        users.iter().map(|user| user["factors"].as_bool().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(with_factors().await, [false, true], "ada, alice");
     let answer = ada.post(call, about).await;
     assert_eq!((answer.status.as_u16(), &answer.json()["ended_sessions"]), (200, &json!(1)));
+    assert_eq!(with_factors().await, [false, false]);
     assert!(!alice.is_signed_in().await);
     assert_eq!(world.visitor().login("alice", PASSWORD).await.status, 200);
     assert_eq!(enter(&half, "123456").await.status, 401, "nothing to show any more");

@@ -53,7 +53,7 @@ async fn find(app: &App, uri: &Uri) -> Result<Users, Problem> {
     Ok(Users { users: people.into_iter().map(shown).collect(), next })
 }
 
-fn shown(Person { account, sessions, linked, last_seen }: Person) -> User {
+fn shown(Person { account, sessions, linked, factors, last_seen }: Person) -> User {
     User {
         user_id: account.id,
         username: account.name,
@@ -62,6 +62,7 @@ fn shown(Person { account, sessions, linked, last_seen }: Person) -> User {
         created_at: clock::rfc3339(account.created_at),
         sessions,
         linked,
+        factors,
         last_seen: last_seen.map(clock::rfc3339),
     }
 }

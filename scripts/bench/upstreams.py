@@ -5,6 +5,7 @@ import base64
 import hashlib
 import os
 import re
+import resource
 import signal
 import socket
 
@@ -63,6 +64,9 @@ class Idle:
         self.pid = os.fork()
         if self.pid == 0:
             signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+            # A door that keeps its connections when clients leave has them beside those of the next one.
+            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             try:
                 asyncio.run(_serve(listener))
             finally:

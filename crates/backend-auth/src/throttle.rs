@@ -109,6 +109,13 @@ impl Bucket {
         self.at = now;
         self.level
     }
+
+    /// Counts one more, unless that would exceed the burst.
+    fn take(&mut self, per_second: f64, burst: u32, now: Instant) -> Result<(), RetryAfter> {
+        over(self.sink(per_second, now), burst, per_second)?;
+        self.level += 1.0;
+        Ok(())
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -198,10 +205,7 @@ impl Throttle {
         let per_second = f64::from(self.config.register_per_hour) / 3600.0;
         let mut counts = self.lock();
         let bucket = counts.registrations.entry(address(ip), || Bucket::empty(now));
-        let level = bucket.sink(per_second, now);
-        over(level, self.config.register_burst, per_second)?;
-        bucket.level += 1.0;
-        Ok(())
+        bucket.take(per_second, self.config.register_burst, now)
     }
 
     /// Whether an address may have another password estimated; counts it. A page asks while someone types.
@@ -211,9 +215,7 @@ impl Throttle {
     pub fn estimate(&self, ip: IpAddr, now: Instant) -> Result<(), RetryAfter> {
         let mut counts = self.lock();
         let bucket = counts.estimates.entry(address(ip), || Bucket::empty(now));
-        over(bucket.sink(ESTIMATES_PER_SECOND, now), ESTIMATES_BURST, ESTIMATES_PER_SECOND)?;
-        bucket.level += 1.0;
-        Ok(())
+        bucket.take(ESTIMATES_PER_SECOND, ESTIMATES_BURST, now)
     }
 
     /// Whether an address may begin another sign-in before it shows anything; counts it.
@@ -223,9 +225,7 @@ impl Throttle {
     pub fn begin(&self, ip: IpAddr, now: Instant) -> Result<(), RetryAfter> {
         let mut counts = self.lock();
         let bucket = counts.beginnings.entry(address(ip), || Bucket::empty(now));
-        over(bucket.sink(BEGINNINGS_PER_SECOND, now), BEGINNINGS_BURST, BEGINNINGS_PER_SECOND)?;
-        bucket.level += 1.0;
-        Ok(())
+        bucket.take(BEGINNINGS_PER_SECOND, BEGINNINGS_BURST, now)
     }
 
     fn within_address(

@@ -17,6 +17,15 @@ def open_tab(person, url):
     return page
 
 
+def open_channel(person):
+    """Another tab of the same browser, in the channel of the first."""
+    page = person.new_page()
+    person.enter(page)
+    page.goto(person.page.url)
+    expect(page.locator("#text")).to_be_visible()
+    return page
+
+
 def texts(page):
     return page.locator("li.message .said").all_inner_texts()
 
@@ -80,6 +89,30 @@ def test_a_message_written_in_a_tab_that_is_closed_at_once_is_sent_by_the_other(
     ana.sees("gone in a moment")
     ben.sees("gone in a moment")
     assert ana.texts() == ["gone in a moment"]
+
+
+def test_the_other_tab_hears_of_a_message_before_the_disk_has_it(visit):
+    ana, ben = visit("ana"), visit("ben")
+    talk(ana, ben)
+    second = open_tab(ben, ben.page.url)
+    ben.linked(page=second)
+    # No transaction of this tab ever comes to an end that it hears of.
+    second.evaluate("Object.defineProperty(IDBTransaction.prototype, 'oncomplete', { set() {} })")
+    say(second, "sent by the other tab")
+    ana.sees("sent by the other tab")
+
+
+def test_a_message_to_a_channel_that_a_closed_tab_left_is_sent_by_the_leading_one(visit):
+    ana, ben = visit("ana"), visit("ben")
+    second = open_channel(ben)
+    ben.link_cut = True
+    second.route("**/broadcast-peer", lambda route: route.abort())
+    with second.expect_event("requestfailed"):
+        say(second, "held up on the way")
+    second.close()
+    ana.sees("held up on the way")
+    ben.sent("held up on the way")
+    assert ana.texts() == ben.texts() == ["held up on the way"]
 
 
 def test_laptop_and_phone_both_get_a_message_once_and_the_sender_s_other_device_a_copy(visit):

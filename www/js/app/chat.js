@@ -21,6 +21,9 @@ import { Mail } from './mail.js';
 import { Sync } from './sync.js';
 import { Tabs } from './tabs.js';
 
+/** A message that another tab wrote and has not sent after so long is sent by the leading one. */
+const ORPHAN_MS = 10_000;
+
 export class Chat extends EventTarget {
   /** @type {Place|null} */
   active = null;
@@ -45,9 +48,11 @@ export class Chat extends EventTarget {
     this.model = createModel(account.username, account.roles);
     this.outbox = new Outbox({
       send: (item, earlier) => (item.kind === 'channel' ? this.#broadcast(item) : this.#direct(item, earlier)),
-      save: async (item) => {
-        await store.putOut(item);
+      save: (item) => {
+        const kept = store.putOut(item);
+        // Not once it is kept: a tab that is just being closed doesn't live to see that.
         if (item.kind === 'direct') this.tabs.written(item);
+        return kept;
       },
       remove: (item) => store.removeOut(item.id),
       sent: (item, answer) => this.#sent(item, answer),
@@ -60,7 +65,10 @@ export class Chat extends EventTarget {
     this.mail = new Mail(this);
     this.tabs = new Tabs(account.username, {
       direct: (records) => records.forEach((record) => this.mail.place(record)),
-      settled: (id) => this.outbox.drop(id),
+      settled: (id) => {
+        // On the disk too: the other tab may have been faster than this one with keeping it.
+        if (this.outbox.drop(id)) void store.removeOut(id).catch(() => undefined);
+      },
       written: (item) => {
         this.outbox.take(item);
         if (this.p2p.sends) void this.outbox.flush();
@@ -83,7 +91,7 @@ export class Chat extends EventTarget {
   /** Shows what this browser kept, then connects; the stream's greeting starts the first load. */
   async start() {
     await this.mail.restore();
-    await this.#restoreOutbox();
+    this.#restoreOutbox(await this.store.outbox());
     for (const type of ['visibilitychange', 'focus']) document.addEventListener(type, () => this.considerRead());
     addEventListener('focus', () => this.considerRead());
     await this.p2p.start();
@@ -93,13 +101,22 @@ export class Chat extends EventTarget {
 
   /** This tab sends for all of them from now on. */
   async takeOver() {
-    await this.#restoreOutbox();
+    this.#restoreOutbox(await this.store.outbox());
     // Otherwise the stream's greeting sends it.
     if (this.live.status.state === 'online') await this.outbox.flush();
   }
 
-  async #restoreOutbox() {
-    const items = await this.store.outbox();
+  /** Sends what a tab left that didn't live to send it; one that is only slow loses nothing, as the id is the same. */
+  async adopt() {
+    const before = Date.now() - ORPHAN_MS;
+    const orphans = (await this.store.outbox()).filter(({ id, created, state }) => state !== 'failed' && created < before && !this.outbox.get(id));
+    if (orphans.length === 0) return;
+    this.#restoreOutbox(orphans);
+    await this.outbox.flush();
+  }
+
+  /** @param {OutItem[]} items */
+  #restoreOutbox(items) {
     for (const item of items) {
       if (item.kind !== 'direct') continue;
       // Sent by an earlier page, which didn't live to see the end of it.
@@ -108,7 +125,6 @@ export class Chat extends EventTarget {
     }
     this.outbox.restore(items);
   }
-
 
   /** Views draw once for any number of changes in a row. */
   changed() {

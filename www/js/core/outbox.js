@@ -151,11 +151,14 @@ export class Outbox {
   }
 
   /**
-   * Another tab has settled it, on the disk too.
+   * Another tab has settled it.
    * @param {string} id
+   * @returns {boolean} whether it was here
    */
   drop(id) {
-    if (this.#items.delete(id)) this.#hooks.changed();
+    const known = this.#items.delete(id);
+    if (known) this.#hooks.changed();
+    return known;
   }
 
   /** Sends whatever is pending; conversations don't wait for each other. */

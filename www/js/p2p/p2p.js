@@ -31,7 +31,7 @@ import { Trust } from './trust.js';
 const ELECTION_MS = 600;
 /** A message waits so long for the list of who is there. */
 const ACQUAINTANCE_MS = 5000;
-/** Tabs that don't lead ask whether the leader is still there. */
+/** Tabs that don't lead ask whether the leader is still there, and the leader looks for what closed ones left. */
 const ASK_MS = 5000;
 /** After so many questions without an answer (a leader that was put to sleep) each sends its own, by the mailbox. */
 const QUESTIONS = 3;
@@ -368,7 +368,8 @@ export class P2p extends EventTarget {
   }
 
   #ask() {
-    if (this.isLeader || !this.enabled) return;
+    if (!this.enabled) return;
+    if (this.isLeader) return void this.#chat.adopt().catch(() => undefined);
     this.#tabs?.postMessage({ ask: 'state' });
     this.#unanswered += 1;
     if (this.#unanswered > QUESTIONS) void this.#chat.outbox.flush();

@@ -78,6 +78,9 @@ pub enum Command {
     },
 }
 
+/// Nobody may ask for shorter passwords than that (OWASP ASVS 6.2.1).
+const SHORTEST_PASSWORD: usize = 8;
+
 /// Who may make an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RegistrationFlag {
@@ -173,7 +176,7 @@ pub struct Flags {
     #[arg(long, env = "TOKENS_PER_ACCOUNT", default_value_t = 50)]
     pub tokens_per_account: usize,
 
-    /// Characters of a password at least.
+    /// Characters of a password at least; 8 is the lowest.
     #[arg(long, env = "PASSWORD_MIN", default_value_t = 12)]
     pub password_min: usize,
     /// Bytes of a password at most.
@@ -389,10 +392,17 @@ impl TryFrom<Flags> for Config {
         };
         let session = lifetimes("session", flags.session_idle, flags.session_absolute)?;
         let remembered = lifetimes("remember", flags.remember_idle, flags.remember_absolute)?;
-        if flags.password_min == 0 || flags.password_min > flags.password_max_bytes {
-            return Err(ConfigError(
-                "--password-min must be from 1 up to --password-max-bytes".to_owned(),
-            ));
+        if flags.password_min < SHORTEST_PASSWORD {
+            return Err(ConfigError(format!(
+                "--password-min {} is too low: shorter passwords than {SHORTEST_PASSWORD} characters are guessed, whatever they are",
+                flags.password_min
+            )));
+        }
+        if flags.password_min > flags.password_max_bytes {
+            return Err(ConfigError(format!(
+                "--password-min {} must be at most --password-max-bytes {}",
+                flags.password_min, flags.password_max_bytes
+            )));
         }
         let keys = flags.rotation()?;
         let cost = HashCost { memory_kib: flags.hash_memory_kib, passes: flags.hash_passes };

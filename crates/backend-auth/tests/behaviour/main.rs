@@ -6,6 +6,7 @@ mod accounts;
 mod administration;
 mod alike;
 mod authenticator;
+mod common_passwords;
 mod cross_site;
 mod devices;
 mod every_call;

@@ -53,6 +53,9 @@ fn a_mistake_is_one_line_and_code_2() {
     assert!(refused(program(at).args(["--trusted-proxies", "all"])).contains("172.16.0.0/12"));
     assert!(refused(program(at).args(["--session-idle", "8d"])).contains("--session-absolute"));
     assert!(refused(program(at).args(["--hash-memory-kib", "1"])).contains("--hash-memory-kib"));
+    assert!(refused(program(at).args(["--password-min", "7"])).contains("--password-min 7"));
+    let text = refused(program(at).args(["--password-min", "20", "--password-max-bytes", "16"]));
+    assert!(text.contains("--password-max-bytes 16"), "{text}");
     assert!(refused(program(at).args(["--registration", "maybe"])).contains("invite"));
     assert!(refused(program(at).args(["--session-idle", "soon"])).contains("24h"));
     let text = refused(program(at).args(["--oidc-issuer", "https://login.example.org"]));

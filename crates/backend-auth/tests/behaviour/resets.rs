@@ -5,7 +5,8 @@ use serde_json::json;
 use crate::host::on_host;
 use crate::support::{Answer, OTHER_PASSWORD, PASSWORD, Visitor, World};
 
-async fn link(admin: &Visitor, about: &Visitor) -> String {
+/// A link for someone, by an administrator.
+pub(crate) async fn link(admin: &Visitor, about: &Visitor) -> String {
     let user_id = about.get("/me").await.json()["user_id"].clone();
     let answer = admin.post("/auth/admin/users/reset-link", json!({"user_id": user_id})).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
@@ -15,7 +16,7 @@ async fn link(admin: &Visitor, about: &Visitor) -> String {
     code.to_owned()
 }
 
-async fn reset(world: &World, code: &str, password: &str) -> Answer {
+pub(crate) async fn reset(world: &World, code: &str, password: &str) -> Answer {
     world.visitor().post("/reset", json!({"code": code, "new_password": password})).await
 }
 

@@ -99,6 +99,13 @@ pub(crate) struct Credential {
     authorization: Option<HeaderValue>,
 }
 
+impl Credential {
+    /// Whether it is what a browser sends by itself, whichever page makes the call.
+    pub(crate) fn is_cookie(&self) -> bool {
+        self.authorization.is_none()
+    }
+}
+
 impl Gate {
     pub(crate) fn new(config: Auth) -> Self {
         Self { config, cache: RefCell::default(), swept: Cell::new(0) }

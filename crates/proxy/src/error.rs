@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     RateLimited { after: u64 },
     /// Another site's page sent it.
     CrossSite,
+    /// A WebSocket by cookie, and nobody knows for which site's page.
+    WithoutOrigin,
     /// A session is needed.
     Unauthenticated,
     /// The session may not do this.
@@ -96,7 +98,7 @@ impl Failure {
                 let after = u16::try_from(*after).unwrap_or(u16::MAX);
                 Row(StatusCode::TOO_MANY_REQUESTS, "rate_limited", Some(after))
             }
-            Self::CrossSite => Row(StatusCode::FORBIDDEN, "cross_site", None),
+            Self::CrossSite | Self::WithoutOrigin => Row(StatusCode::FORBIDDEN, "cross_site", None),
             Self::Unauthenticated => Row(StatusCode::UNAUTHORIZED, "unauthenticated", None),
             Self::Forbidden => Row(StatusCode::FORBIDDEN, "forbidden", None),
             Self::AuthUnavailable => {
@@ -154,6 +156,10 @@ impl Failure {
             }
             Self::CrossSite => {
                 "a page of another site may not make this call with your session".into()
+            }
+            Self::WithoutOrigin => {
+                "a WebSocket by cookie needs an Origin header; programs may use a bearer token"
+                    .into()
             }
             Self::Unauthenticated => "sign in first: this needs a session or a bearer token".into(),
             Self::Forbidden => "your account may not do this".into(),
@@ -321,6 +327,7 @@ mod tests {
             ),
             (Failure::RateLimited { after: 7 }, 429, "rate_limited"),
             (Failure::CrossSite, 403, "cross_site"),
+            (Failure::WithoutOrigin, 403, "cross_site"),
             (Failure::Unauthenticated, 401, "unauthenticated"),
             (Failure::Forbidden, 403, "forbidden"),
             (Failure::AuthUnavailable, 503, "auth_unavailable"),

@@ -47,7 +47,7 @@ pub mod world;
 pub use native::Native;
 pub use program::Program;
 pub use stream::EventStream;
-pub use user::{Answer, User};
+pub use user::{Answer, User, WebSocket};
 pub use world::World;
 
 use std::time::Duration;

@@ -5,9 +5,15 @@ use std::sync::Arc;
 use reqwest::cookie::{CookieStore, Jar};
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::patience;
 use crate::stream::EventStream;
+
+/// An open WebSocket.
+pub type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// A caller with a name, cookies of their own, and a server they talk to.
 #[derive(Debug, Clone)]
@@ -139,6 +145,20 @@ impl User {
             request = request.header("Last-Event-ID", cursor);
         }
         EventStream::open(request).await
+    }
+
+    /// Opens a WebSocket as a browser does for a page of this server.
+    ///
+    /// # Panics
+    /// When it isn't given.
+    pub async fn web_socket(&self, path: &str) -> WebSocket {
+        let mut url = self.base.join(path).unwrap();
+        url.set_scheme("ws").unwrap();
+        let mut request = url.as_str().into_client_request().unwrap();
+        let headers = request.headers_mut();
+        headers.insert("cookie", self.cookie().parse().unwrap());
+        headers.insert("origin", self.base.origin().ascii_serialization().parse().unwrap());
+        tokio_tungstenite::connect_async(request).await.unwrap().0
     }
 }
 

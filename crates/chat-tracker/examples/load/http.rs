@@ -75,8 +75,8 @@ pub(crate) async fn open(
     let request = match kind {
         Kind::Sse => format!("GET /chat/events{query} HTTP/1.1\r\nhost: bench\r\n{cookie}\r\n"),
         Kind::Ws => format!(
-            "GET /chat/ws{query} HTTP/1.1\r\nhost: bench\r\n{cookie}connection: upgrade\r\nupgrade: websocket\r\n\
-             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            "GET /chat/ws{query} HTTP/1.1\r\nhost: bench\r\norigin: http://bench\r\n{cookie}connection: upgrade\r\n\
+             upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         ),
     };
     stream.write_all(request.as_bytes()).await?;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, HeaderValue, LOCATION, SET_COOKIE};
+use http::header::{CACHE_CONTROL, HeaderValue, LOCATION, ORIGIN, SET_COOKIE};
 use http::request::Parts;
 use http::{Response, StatusCode};
 
@@ -48,6 +48,10 @@ pub(super) async fn admit(
     }
     let mut set_cookie = Vec::new();
     if let Some(credential) = gate.credential(&parts.headers)? {
+        // A browser names the origin in every handshake (RFC 6455 §4.1): without it nobody knows whose page asks.
+        if upgrade && credential.is_cookie() && !parts.headers.contains_key(ORIGIN) {
+            return Err(Failure::WithoutOrigin);
+        }
         let decision = gate
             .decide(site, record.stats(), credential, parts, &visit.client, record.id())
             .await?;

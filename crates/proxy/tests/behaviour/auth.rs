@@ -1,12 +1,15 @@
 //! Forward-auth: who may pass, what the server is told, and that nothing opens it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use super::support::{Client, Running, Upstream, auth_service, eventually, get, ok, proxy};
+use super::support::{
+    Client, Response, Running, Upstream, auth_service, eventually, get, ok, proxy,
+};
 
 const GOOD: &str = "cookie: theme=dark; session=good\r\n";
 
@@ -18,6 +21,14 @@ async fn guarded(service: &Upstream, up: &Upstream) -> Running {
         .route("/optional/*", "main", "auth = \"optional\"")
         .route("/*", "main", "auth = \"none\"")
         .start()
+}
+
+/// Asks for a WebSocket on the protected route.
+async fn upgrade(addr: SocketAddr, headers: &str) -> Response {
+    let request = format!(
+        "GET /private/ws HTTP/1.1\r\nhost: chat.test\r\n{headers}connection: upgrade\r\nupgrade: websocket\r\n\r\n"
+    );
+    Client::to(addr).await.ask(request).await
 }
 
 #[tokio::test]
@@ -117,8 +128,7 @@ async fn without_a_session_navigation_goes_to_login_and_all_else_is_401() {
     assert_eq!(post.status, 401);
     let again = client.ask("GET /public HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert_eq!(again.status, 200, "the refused body was read, so the connection goes on");
-    let upgrade = "GET /private/ws HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\naccept: text/html\r\n\r\n";
-    assert_eq!(Client::to(running.addr).await.ask(upgrade).await.status, 401);
+    assert_eq!(upgrade(running.addr, "accept: text/html\r\n").await.status, 401);
     assert!(
         up.requests().iter().all(|head| head.starts_with("GET /public")),
         "{:?}",
@@ -351,11 +361,22 @@ async fn another_sites_page_may_not_use_the_session() {
     assert_eq!(post("sec-fetch-site: same-origin\r\norigin: http://chat.test\r\n").await, 200);
     assert_eq!(post("origin: http://chat.test\r\n").await, 200);
     assert_eq!(post("").await, 200);
-    let upgrade = format!(
-        "GET /private/ws HTTP/1.1\r\nhost: chat.test\r\n{GOOD}origin: http://evil.test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
-    );
-    let answer = Client::to(running.addr).await.ask(upgrade).await;
-    assert_eq!((answer.status, answer.code().as_str()), (403, "cross_site"));
+    for origin in ["origin: http://evil.test\r\n", ""] {
+        let answer = upgrade(running.addr, &format!("{GOOD}{origin}")).await;
+        assert_eq!((answer.status, answer.code().as_str()), (403, "cross_site"), "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn a_web_socket_by_bearer_token_needs_no_origin() {
+    let (service, up) = (auth_service().await, Upstream::replying(ok("in")).await);
+    let running = guarded(&service, &up).await;
+    for cookie in ["", GOOD] {
+        // The upstream is no WebSocket's: its answer says that the request came through.
+        let answer =
+            upgrade(running.addr, &format!("authorization: Bearer good\r\n{cookie}")).await;
+        assert_eq!(answer.status, 200, "{cookie}");
+    }
 }
 
 #[tokio::test]

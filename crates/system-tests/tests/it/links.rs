@@ -8,7 +8,6 @@ use system_tests::{EventStream, User, World, patience};
 use tokio::net::UdpSocket;
 use tokio::process::Command;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 /// A device of a person, with the signature that its key made once: `(peer, device, public key, signature)`.
 type Device = (&'static str, &'static str, &'static str, &'static str);
@@ -60,10 +59,7 @@ async fn devices_meet_and_signal_through_the_proxy() {
     let (alice, bob) = (person(&world, ALICES).await, person(&world, BOBS).await);
     let mut at_bob = events(&bob, BOBS).await;
 
-    let url = format!("ws://{}/chat/ws?device={}", world.proxy.addr(), ALICES.1);
-    let mut request = url.into_client_request().unwrap();
-    request.headers_mut().insert("cookie", alice.cookie().parse().unwrap());
-    let (mut at_alice, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+    let mut at_alice = alice.web_socket(&format!("/chat/ws?device={}", ALICES.1)).await;
     for session in 1..=20 {
         let mut command = signal(ALICES, BOBS, session);
         command["type"] = json!("signal");

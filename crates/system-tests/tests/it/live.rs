@@ -9,7 +9,6 @@ use system_tests::world::PASSWORD;
 use system_tests::{User, World, patience};
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::reader::follow;
 
@@ -129,9 +128,7 @@ async fn a_websocket_through_the_proxy_carries_events_and_commands() {
     let world = World::start().await;
     let (alice, bob) = (world.account("alice").await, world.account("bob").await);
     bob.get("/chat/me").await.ok();
-    let mut request = format!("ws://{}/chat/ws", world.proxy.addr()).into_client_request().unwrap();
-    request.headers_mut().insert("cookie", alice.cookie().parse().unwrap());
-    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+    let mut socket = alice.web_socket("/chat/ws").await;
     let hello = next_json(&mut socket, "hello").await;
     assert!(hello["cursor"].is_string(), "{hello}");
     let command = json!({

@@ -6,14 +6,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use serde_json::Value;
 use system_tests::neighbour::bulk;
-use system_tests::{EventStream, User, World, patience};
+use system_tests::{EventStream, User, WebSocket, World, patience};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 const GIB: u64 = 1 << 30;
 /// How much a proxy may grow while it passes a gibibyte on.
@@ -70,7 +68,7 @@ async fn a_thousand_websockets_and_a_thousand_event_streams_stay_open_while_requ
     let mut readers = JoinSet::new();
     for number in 0..STREAMS {
         let account = accounts[number % accounts.len()].clone();
-        let socket = open_socket(&world, &account).await;
+        let socket = account.web_socket("/chat/ws").await;
         let stream = account.events(None).await.unwrap();
         readers.spawn(read_socket(socket, ready.clone()));
         readers.spawn(read_stream(stream, ready.clone()));
@@ -96,18 +94,10 @@ async fn a_thousand_websockets_and_a_thousand_event_streams_stay_open_while_requ
     tokio::time::timeout(patience() * 3, told).await.expect("some stream lags");
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 type Ready = Arc<watch::Sender<usize>>;
 
-async fn open_socket(world: &World, account: &User) -> Socket {
-    let url = format!("ws://{}/chat/ws", world.proxy.addr());
-    let mut request = url.into_client_request().unwrap();
-    request.headers_mut().insert("cookie", account.cookie().parse().unwrap());
-    tokio_tungstenite::connect_async(request).await.unwrap().0
-}
-
 /// The texts of the first messages, in the order in which they came.
-async fn read_socket(mut socket: Socket, ready: Ready) -> Vec<String> {
+async fn read_socket(mut socket: WebSocket, ready: Ready) -> Vec<String> {
     let mut told = Vec::new();
     while told.len() < MESSAGES {
         let Message::Text(text) = socket.next().await.unwrap().unwrap() else { continue };

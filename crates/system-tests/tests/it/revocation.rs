@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use system_tests::world::PASSWORD;
-use system_tests::{EventStream, User, World, eventually, patience};
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use system_tests::{EventStream, User, WebSocket, World, eventually, patience};
 
 /// With the usual ten seconds between questions everything here takes as much longer.
 const EVERY: [&str; 2] = ["--revocations-every", "50ms"];
@@ -20,21 +19,15 @@ async fn world() -> World {
 /// An event stream and a WebSocket of the same account, both open.
 struct Open {
     events: EventStream,
-    socket: tokio_tungstenite::WebSocketStream<
-        tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>,
-    >,
+    socket: WebSocket,
 }
 
 impl Open {
-    async fn by(user: &User, world: &World) -> Self {
+    async fn by(user: &User) -> Self {
         user.get("/chat/me").await.ok();
         let mut events = user.events(None).await.unwrap();
         events.next_of("hello").await;
-        let url = format!("ws://{}/chat/ws", world.proxy.addr());
-        let mut request = url.into_client_request().unwrap();
-        request.headers_mut().insert("cookie", user.cookie().parse().unwrap());
-        let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
-        Self { events, socket }
+        Self { events, socket: user.web_socket("/chat/ws").await }
     }
 
     /// Waits until both have ended.
@@ -71,7 +64,7 @@ async fn dies(world: &World, token: &str) {
 async fn logging_out_ends_open_streams_and_tokens() {
     let world = world().await;
     let alice = world.account("alice").await;
-    let (open, token) = (Open::by(&alice, &world).await, token(&alice).await);
+    let (open, token) = (Open::by(&alice).await, token(&alice).await);
     alice.post("/logout", json!({})).await.ok();
     open.ends().await;
     dies(&world, &token).await;
@@ -81,7 +74,7 @@ async fn logging_out_ends_open_streams_and_tokens() {
 async fn rule_44_with_the_usual_flags_too_streams_end_within_fifteen_seconds() {
     let world = World::start().await;
     let alice = world.account("alice").await;
-    let open = Open::by(&alice, &world).await;
+    let open = Open::by(&alice).await;
     alice.post("/logout", json!({})).await.ok();
     open.ends().await;
 }
@@ -110,7 +103,7 @@ async fn revoking_another_device_ends_its_open_streams() {
     let alice = world.account("alice").await;
     let (phone, answer) = world.login("alice").await;
     answer.ok();
-    let (open, mut own) = (Open::by(&phone, &world).await, Open::by(&alice, &world).await);
+    let (open, mut own) = (Open::by(&phone).await, Open::by(&alice).await);
     let sessions = alice.get("/auth/sessions").await.ok();
     let other = sessions["sessions"].as_array().unwrap().iter().find(|one| one["current"] == false);
     let id = &other.unwrap()["id"];
@@ -125,7 +118,7 @@ async fn a_disabled_account_s_sessions_tokens_and_streams_end() {
     let world = world().await;
     let admin = world.account("ada").await;
     let bob = world.account("bob").await;
-    let (open, token) = (Open::by(&bob, &world).await, token(&bob).await);
+    let (open, token) = (Open::by(&bob).await, token(&bob).await);
     admin.post("/auth/admin/users/disable", json!({"user_id": user_id(&bob).await})).await.ok();
     open.ends().await;
     bob.get("/me").await.fails(401, "unauthenticated");
@@ -138,10 +131,10 @@ async fn a_disabled_account_s_sessions_tokens_and_streams_end() {
 async fn a_session_that_is_renewed_keeps_its_streams_by_coming_back() {
     let world = world().await;
     let alice = world.account("alice").await;
-    let open = Open::by(&alice, &world).await;
+    let open = Open::by(&alice).await;
     alice.post("/auth/reauth", json!({"password": PASSWORD})).await.ok();
     open.ends().await;
-    let mut again = Open::by(&alice, &world).await;
+    let mut again = Open::by(&alice).await;
     alice.says("general", "under the new token").await.ok();
     assert_eq!(again.events.next_of("message").await.data["message"], "under the new token");
 }

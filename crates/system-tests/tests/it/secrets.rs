@@ -4,7 +4,6 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use system_tests::world::PASSWORD;
 use system_tests::{Answer, EventStream, User, World, eventually};
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use totp_rs::{Builder, Secret};
 
 const NEW_PASSWORD: &str = "nine-violet-anvils-hum";
@@ -133,10 +132,7 @@ async fn uses_tokens(world: &World, ada: &User, secrets: &mut Secrets) {
     let short = secrets.field("a token", &Answer::to(asked).await.ok(), "access_token");
     let direct = User::new("ada", &world.tracker.addr());
     Answer::to(direct.request(Method::GET, "/chat/me").bearer_auth(&short)).await.ok();
-    let mut handshake =
-        format!("ws://{}/chat/ws", world.proxy.addr()).into_client_request().unwrap();
-    handshake.headers_mut().insert("cookie", ada.cookie().parse().unwrap());
-    tokio_tungstenite::connect_async(handshake).await.unwrap();
+    ada.web_socket("/chat/ws").await;
     ada.post("/auth/tokens/revoke", json!({"id": made["id"]})).await.ok();
     eventually("the token is refused", || async {
         (Answer::to(with("/chat/me")).await.status == 401).then_some(())

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use http::header::{COOKIE, HOST, USER_AGENT};
+use http::header::{COOKIE, HOST, ORIGIN, USER_AGENT};
 use http::{HeaderValue, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -157,7 +157,8 @@ async fn try_handshake(
         let mut value =
             HeaderValue::try_from(cookie).map_err(|error| unreachable(error.to_string()))?;
         value.set_sensitive(true);
-        request = request.header(COOKIE, value);
+        // By cookie a WebSocket is for pages of the server alone, which say so.
+        request = request.header(COOKIE, value).header(ORIGIN, server.to_string());
     }
     let request = request.body(()).map_err(|error| unreachable(error.to_string()))?;
     let stream = connect(server).await.map_err(|error| unreachable(error.to_string()))?;

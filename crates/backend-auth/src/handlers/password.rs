@@ -28,7 +28,7 @@ use crate::store::{self, accounts, devices, sessions};
         (status = 303, description = "A form: to /"),
         (status = 400, description = "The new password is too short, too long or too common"),
         (status = 401, description = "`unauthenticated`"),
-        (status = 403, description = "`wrong_password`: the current one is another; `reauth_required`: the account has none yet, and the sign-in is some minutes old"),
+        (status = 403, description = "`wrong_password`: the current one is another, or missing; `reauth_required`: the account has none yet, and the sign-in is some minutes old"),
         (status = 429, description = "`too_many_requests`, with Retry-After")))]
 pub async fn change(
     State(app): State<Arc<App>>,
@@ -77,7 +77,12 @@ async fn replace(
             None
         }
         None => {
-            return Err(Problem::bad_request("invalid_field", "missing field `current_password`"));
+            // Who doesn't show the password is refused as is who shows another one.
+            let missing = Problem::forbidden(
+                "wrong_password",
+                "current_password is missing: this account has a password, show it",
+            );
+            return Err(app.audit.refuse(entry, missing));
         }
         Some(typed) => Some(check_password(app, client, caller, typed.to_owned(), &entry).await?),
     };

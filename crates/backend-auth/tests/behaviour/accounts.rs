@@ -104,9 +104,16 @@ async fn a_password_is_changed_only_by_who_knows_the_current_one() {
         let answer = alice.post("/password", change).await;
         assert_eq!((answer.status.as_u16(), answer.code().as_str()), (403, "wrong_password"));
     }
-    let missing = alice.post("/password", json!({"new_password": OTHER_PASSWORD})).await;
-    assert_eq!(missing.status, 400);
-    assert!(missing.text.contains("current_password"));
+    let missing = json!({"new_password": OTHER_PASSWORD});
+    let null = json!({"current_password": null, "new_password": OTHER_PASSWORD});
+    for answer in [alice.post("/password", missing).await, alice.post("/password", null).await] {
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (403, "wrong_password"));
+        assert!(answer.text.contains("current_password is missing"), "{}", answer.text);
+    }
+    for form in ["", "&current_password=", "&current_password=wrong"] {
+        let form = format!("new_password=nine+trombones+by+dawn{form}");
+        assert_eq!(alice.post_form("/password", &form).await.status, 403, "{form}");
+    }
     let stranger = json!({"current_password": PASSWORD, "new_password": OTHER_PASSWORD});
     assert_eq!(world.visitor().post("/password", stranger).await.status, 401);
     assert_eq!(world.visitor().login("alice", PASSWORD).await.status, 200);

@@ -237,7 +237,7 @@ async fn an_account_without_a_password_sets_one_after_a_recent_sign_in() {
     assert_eq!(world.visitor().login("ada", PASSWORD).await.status, 200);
     assert_eq!(ada.get("/auth/factors").await.json()["password"], true);
     let answer = ada.post("/password", set(OTHER_PASSWORD)).await;
-    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "invalid_field"));
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (403, "wrong_password"));
 }
 
 #[tokio::test]

@@ -44,6 +44,52 @@ async fn an_administrator_makes_a_link_once_and_never_chooses_the_password() {
 }
 
 #[tokio::test]
+async fn rule_26_a_password_that_is_smuggled_into_a_link_s_making_opens_nothing() {
+    const SMUGGLED: &str = "four oboes against the wind";
+    let world = World::new().await;
+    let ada = world.member("ada").await;
+    let bob = world.member("bob").await;
+    let user_id = bob.get("/me").await.json()["user_id"].as_str().unwrap().to_owned();
+    for field in [
+        "password",
+        "new_password",
+        "newPassword",
+        "new-password",
+        "Password",
+        "PASSWORD",
+        "current_password",
+        "password[]",
+        "passwd",
+        "hash",
+    ] {
+        let json = json!({"user_id": user_id, field: SMUGGLED});
+        let form = format!("user_id={user_id}&{field}=four+oboes+against+the+wind");
+        let address = format!("/auth/admin/users/reset-link?{field}=four+oboes+against+the+wind");
+        for answer in [
+            ada.post("/auth/admin/users/reset-link", json).await,
+            ada.post_form("/auth/admin/users/reset-link", &form).await,
+            ada.post(&address, json!({"user_id": user_id})).await,
+        ] {
+            // What isn't a field of the call is nothing to it: a link is made, as without it.
+            assert_eq!(answer.status, 200, "{field}: {}", answer.text);
+            assert!(answer.json()["code"].is_string() && !answer.text.contains("oboes"), "{field}");
+        }
+        assert_eq!(world.visitor().login("bob", SMUGGLED).await.status, 401, "{field}");
+    }
+    assert!(bob.is_signed_in().await, "nothing changed");
+    assert_eq!(world.visitor().login("bob", PASSWORD).await.status, 200);
+    assert!(!ada.get("/auth/admin/audit").await.text.contains("oboes"));
+    // Nor does whoever has a link choose for somebody else.
+    let ada_id = ada.get("/me").await.json()["user_id"].clone();
+    let code = link(&ada, &bob).await;
+    let body =
+        json!({"code": code, "new_password": SMUGGLED, "user_id": ada_id, "username": "ada"});
+    assert_eq!(world.visitor().post("/reset", body).await.status, 200);
+    assert_eq!(world.visitor().login("ada", SMUGGLED).await.status, 401);
+    assert_eq!(world.visitor().login("bob", SMUGGLED).await.status, 200);
+}
+
+#[tokio::test]
 async fn used_expired_replaced_and_unknown_links_look_the_same() {
     let world = World::new().await;
     let ada = world.member("ada").await;

@@ -4,6 +4,7 @@
 mod channels;
 mod devices;
 mod errors;
+mod forged;
 mod ice;
 mod identity;
 #[allow(dead_code, reason = "shared with the tests of live streams, which use the rest")]

@@ -352,7 +352,7 @@ impl FakeAuth {
     }
 }
 
-fn signing_key(key: u8) -> SigningKey {
+pub(crate) fn signing_key(key: u8) -> SigningKey {
     SigningKey::from_bytes(&[key; 32])
 }
 

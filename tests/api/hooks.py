@@ -1,56 +1,72 @@
-"""What `schemathesis` runs before each call: the caller is an administrator, who signs in anew when a call ended the session."""
+"""What `schemathesis` runs before each call: the caller is an administrator, and what a call needs first has happened.
 
+Input that fits its schema gets what no schema can make up: the code of a sign-in at the provider, what an authenticator signed."""
+
+import functools
 import json
 import os
-import time
-import urllib.error
-import urllib.request
 
 import schemathesis
+from caller import Caller
 
 AUTH = os.environ["AUTH_URL"]
-LOGIN = json.loads(os.environ["LOGIN"])
-cookie = ""
+caller = Caller(AUTH, json.loads(os.environ["LOGIN"]), os.environ["ORIGIN"])
 
 
-def ask(path, body=None):
-    # From another address than the calls that are tried, whose wrong passwords are held back.
-    headers = {"content-type": "application/json", "cookie": cookie, "x-forwarded-for": "192.0.2.1"}
-    request = urllib.request.Request(AUTH + path, None if body is None else json.dumps(body).encode(), headers)
-    return urllib.request.urlopen(request)
+def begun_at_the_provider():
+    return caller.from_provider(caller.ask("GET", "/auth/oidc/login"))
 
 
-def sign_in():
-    global cookie
-    try:
-        with ask("/login", LOGIN) as answer:
-            cookie = answer.headers["set-cookie"].split(";")[0]
-    except urllib.error.HTTPError as error:
-        # The calls that are tried have shown this account many wrong passwords.
-        assert error.code == 429, error
-        time.sleep(int(error.headers["retry-after"]))
-        sign_in()
+def newcomer():
+    """Somebody who came back from the provider, and whose name there is taken here."""
+    caller.come_back(caller.ask("GET", "/auth/oidc/login"))
 
 
-def signed_in(path, body=None):
-    """The answer to a call of someone who is signed in."""
-    try:
-        answer = ask(path, body)
-    except urllib.error.HTTPError as error:
-        assert error.code == 401, error
-        sign_in()
-        answer = ask(path, body)
-    with answer:
-        return json.load(answer)
+def another_passkey():
+    caller.keep_passkey()
+    return caller.passkeys()[-1]
+
+
+#: For these calls: the cookie that they are about, what gives it, and fields.
+PASSKEYS = {
+    "/auth/passkeys": ("session", None, lambda: {"credential": caller.made()}),
+    "/login/passkey/finish": ("passkey", None, lambda: {"credential": caller.shown("/login/passkey")}),
+}
+#: The same, where a passkey is kept, so that the caller has a second factor.
+SECOND = {
+    "/auth/passkeys/rename": ("session", None, lambda: {"id": another_passkey()}),
+    "/auth/passkeys/remove": ("session", None, lambda: {"id": another_passkey()}),
+    "/login/second/passkey": ("half", caller.half_way, None),
+    "/login/second/passkey/finish": ("half", caller.half_way, lambda: {"credential": caller.shown("/login/second/passkey")}),
+    "/login/code": ("half", caller.half_way, lambda: {"code": caller.recovery_code()}),
+}
+PROVIDER = {
+    "/auth/oidc/callback": ("oidc", None, begun_at_the_provider),
+    "/auth/oidc/unlink": ("session", None, lambda: {"id": caller.linked()}),
+    "/login/name": ("newcomer", newcomer, None),
+}
+PREPARED = {**PASSKEYS, **(SECOND if caller.has_passkeys else {}), **(PROVIDER if caller.has_provider else {})}
+
+
+@functools.cache
+def token():
+    """Nothing that the tracker is asked ends the session behind it."""
+    caller.signed_in()
+    return caller.post("/token")["access_token"]
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    if AUTH in case.operation.base_url:
-        signed_in("/auth/sessions")
-        case.headers["Cookie"] = cookie
-    else:
-        case.headers["Authorization"] = f"Bearer {signed_in('/token', {})['access_token']}"
+    if AUTH not in case.operation.base_url:
+        case.headers["Authorization"] = f"Bearer {token()}"
+        return
+    caller.signed_in()
+    cookie, prepare, fields = PREPARED.get(case.operation.path, ("session", None, None))
+    if prepare:
+        prepare()
+    if fields and case.meta.generation.mode.is_positive:
+        (case.query if case.operation.method == "get" else case.body).update(fields())
+    case.headers["Cookie"] = f"{cookie}={caller.cookies.get(cookie, '')}"
 
 
 @schemathesis.hook

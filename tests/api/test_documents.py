@@ -3,6 +3,7 @@ and unfitting input. No answer is a 5xx, and each is one that the document names
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 import urllib.request
@@ -15,10 +16,19 @@ sys.path.insert(0, str(HERE.parent / "browser"))
 
 from people import PASSWORD  # noqa: E402
 from programs import World  # noqa: E402
+from provider import Provider  # noqa: E402
 
 LOGIN = {"username": "ana", "password": PASSWORD}
 #: Inputs of each call beside those at the edges of what its document allows.
 TRIES = os.environ.get("API_TRIES", "5")
+SEED = os.environ.get("API_SEED", "1")
+
+
+class Crowd(Provider):
+    """Somebody else sits before it each time, and the name of all of them is taken here."""
+
+    subject = property(lambda _: secrets.token_hex(8), lambda *_: None)
+    username = property(lambda _: LOGIN["username"], lambda *_: None)
 
 
 @pytest.fixture
@@ -28,25 +38,52 @@ def world():
     world.close()
 
 
-@pytest.mark.parametrize(
-    "service, path, unchecked",
-    [
-        ("tracker", "/chat/openapi.json", []),
-        # No schema says which passwords are too common and which codes are wrong; some calls share their address with a page.
-        ("auth", "/auth/openapi.json", ["positive_data_acceptance", "unsupported_method"]),
-    ],
-)
-def test_every_call_does_what_the_document_says(world, service, path, unchecked, tmp_path):
+@pytest.fixture
+def told_world(tmp_path):
+    """Its backend-auth was told where people open the chat, so that there are passkeys, and by which provider they may sign in."""
+    provider = Crowd()
+    # The one caller of these tests goes half-way, and adds passkeys, more often than anyone does.
+    often = ["--second-factor-open", "100000", "--passkeys-per-account", "1000"]
+    world = World(named=True, auth_flags=[*provider.flags(tmp_path), *often])
+    provider.serves(world.url)
+    yield world
+    world.close()
+    provider.close()
+
+
+def tried(world, folder, document, *options):
+    """Tries the calls of a document."""
     address = {name: f"http://{getattr(world, name).port.address}" for name in ("auth", "tracker")}
     register = urllib.request.Request(address["auth"] + "/register", json.dumps(LOGIN).encode(), {"content-type": "application/json"})
     urllib.request.urlopen(register).close()
+    service, path = document
     command = [
         Path(sys.executable).with_name("schemathesis"), "--config-file", HERE / "schemathesis.toml", "run", address[service] + path,
-        "--phases", "coverage,fuzzing", "--max-examples", TRIES, "--seed", "1", "--warnings", "off",
-        "--exclude-checks", ",".join(["allow_header_conformance", *unchecked]),
-        # Neither a WebSocket nor a stream without an end is a call to this client: test_streams has them.
-        "--exclude-path", "/chat/ws", "--exclude-path", "/chat/events",
+        "--phases", "coverage,fuzzing", "--max-examples", TRIES, "--seed", SEED, "--warnings", "off", *options,
     ]
-    environment = {**os.environ, "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py"), "AUTH_URL": address["auth"], "LOGIN": json.dumps(LOGIN), "NO_COLOR": "1"}
-    ran = subprocess.run(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=280)
+    environment = {
+        **os.environ, "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py"), "PYTHONPATH": str(HERE), "NO_COLOR": "1",
+        "AUTH_URL": address["auth"], "ORIGIN": world.url, "LOGIN": json.dumps(LOGIN),
+    }
+    ran = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=280)
     assert ran.returncode == 0, ran.stdout
+
+
+AUTH = ("auth", "/auth/openapi.json")
+# No schema says which passwords are too common and which codes are wrong; some calls share their address with a page.
+UNCHECKED = ["--exclude-checks", "allow_header_conformance,positive_data_acceptance,unsupported_method"]
+
+
+def test_every_call_of_the_tracker_does_what_the_document_says(world, tmp_path):
+    # Neither a WebSocket nor a stream without an end is a call to this client: test_streams has them.
+    without = ["--exclude-path", "/chat/ws", "--exclude-path", "/chat/events", "--exclude-checks", "allow_header_conformance"]
+    tried(world, tmp_path, ("tracker", "/chat/openapi.json"), *without)
+
+
+def test_every_call_of_backend_auth_does_what_the_document_says(world, tmp_path):
+    tried(world, tmp_path, AUTH, *UNCHECKED)
+
+
+def test_so_do_passkeys_and_the_provider_where_there_are_some(told_world, tmp_path):
+    ways = "^/(auth/(oidc|passkeys|factors|info)|login/(code|name|passkey|second))"
+    tried(told_world, tmp_path, AUTH, "--include-path-regex", ways, *UNCHECKED)

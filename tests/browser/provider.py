@@ -49,6 +49,12 @@ class Provider:
         self.issuer = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
+    def flags(self, folder, name="Staff"):
+        """By which backend-auth knows it; its secret is kept in the folder."""
+        secret = folder / "secret"
+        secret.write_text(SECRET + "\n")
+        return ["--oidc-issuer", self.issuer, "--oidc-client-id", CLIENT, "--oidc-client-secret-file", secret, "--oidc-name", name]
+
     def serves(self, url):
         """Knows the chat at this address, and no other."""
         self.redirect_uri = f"{url}/auth/oidc/callback"

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from people import PASSWORD
-from provider import CLIENT, SECRET, Provider
+from provider import Provider
 from test_account import status, until_its_sign_in_is_old
 from test_looks import audit
 
@@ -28,11 +28,7 @@ def flags():
 
 @pytest.fixture
 def world(world_of, provider, tmp_path, flags):
-    secret = tmp_path / "secret"
-    secret.write_text(SECRET + "\n")
-    world = world_of(named=True, auth_flags=[
-        "--oidc-issuer", provider.issuer, "--oidc-client-id", CLIENT, "--oidc-client-secret-file", secret, "--oidc-name", "Staff", *flags,
-    ])
+    world = world_of(named=True, auth_flags=[*provider.flags(tmp_path), *flags])
     provider.serves(world.url)
     return world
 

@@ -15,7 +15,7 @@ use crate::keys::{KeyError, KeyFile};
 use crate::origin::Origin;
 use crate::secret::Secret;
 use crate::store::accounts::{self, Role};
-use crate::store::{self, OpenError, audit, endings, factors, resets};
+use crate::store::{self, OpenError, audit, endings, factors, linked, resets};
 
 /// Why a command wasn't done. One line, with what to try next.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +92,8 @@ pub fn reset_link(flags: &Flags, name: &str) -> Result<String, HostError> {
     Ok(origin.map_or_else(|| path.clone(), |origin| format!("{origin}{path}")))
 }
 
-/// Takes someone's second factors away; asks the server to end the account's sessions.
+/// Takes someone's second factors away; asks the server to end the account's sessions. Also where nothing is left to sign in with, even
+/// to the only administrator: whoever is on the host makes a reset link next, and hears so.
 ///
 /// # Errors
 /// [`HostError`].
@@ -102,16 +103,24 @@ pub fn remove_factors(flags: &Flags, name: &str) -> Result<String, HostError> {
     let mut db = open(&flags.data_dir)?;
     let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = accounts::find(&change, &peer)?;
-    let (account, _) =
+    let (account, password) =
         found.filter(|(account, _)| account.role != Role::Bot).ok_or_else(unknown)?;
     factors::remove_all(&change, &account.id)?;
+    let linked = !linked::of_account(&change, &account.id)?.is_empty();
     endings::ask(&change, &account.id)?;
     audit::insert(&change, &Entry::on_host("remove_factors").about(&account))?;
     change.commit()?;
-    Ok(format!(
-        "{} signs in with the password alone; all sessions of the account end",
-        account.name
-    ))
+    let name = account.name;
+    let then = match (password, linked) {
+        (Some(_), _) => format!("{name} signs in with the password alone"),
+        (None, true) => format!(
+            "{name} has no password and signs in by OpenID Connect alone; `backend-auth reset-link {name}` makes a link for a password"
+        ),
+        (None, false) => format!(
+            "{name} has nothing left to sign in with: `backend-auth reset-link {name}` makes a link for a password"
+        ),
+    };
+    Ok(format!("{then}; all sessions of the account end"))
 }
 
 /// Makes a new key for identities.

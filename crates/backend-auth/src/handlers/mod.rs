@@ -38,10 +38,18 @@ use service::Problem;
 use wire::Success;
 
 use crate::App;
+use crate::client::Client;
 use crate::clock;
 use crate::secret::SecretHash;
 use crate::sessions::Session;
 use crate::step_up;
+use crate::store::ways::Doors;
+
+/// What lets people in today, at the address that was asked.
+fn doors(app: &App, client: &Client) -> Doors {
+    let host = app.passkeys.host(client).ok().map(|host| host.name().to_owned());
+    Doors { issuer: app.oidc.as_ref().map(|provider| provider.issuer().to_owned()), host }
+}
 
 /// The caller's session: a handler that takes it answers 401 to everyone else.
 pub struct SignedIn {

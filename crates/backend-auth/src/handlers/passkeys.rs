@@ -14,7 +14,7 @@ use webauthn_rp::response::register::ser_relaxed::RegistrationRelaxed;
 use wire::factors::{RecoveryCodes, RemovePasskey, RenamePasskey};
 
 use super::factors::{Changer, give_codes};
-use super::{Done, Fresh, SignedIn, entry, success};
+use super::{Done, Fresh, SignedIn, doors, entry, success};
 use crate::App;
 use crate::audit::{self, Entry};
 use crate::body;
@@ -229,7 +229,7 @@ pub async fn rename(
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`reauth_required`: POST /auth/reauth first"),
         (status = 404, description = "`unknown_passkey`"),
-        (status = 409, description = "`last_way_in`: the account has no password, and nothing else to sign in with")))]
+        (status = 409, description = "`last_way_in`: the account has no password, and nothing else to sign in with here")))]
 pub async fn remove(
     State(app): State<Arc<App>>,
     client: Client,
@@ -241,11 +241,11 @@ pub async fn remove(
     let removed = async {
         let RemovePasskey { id } = body::read(&app, request).await?;
         let entry = Entry::new("remove_factor", &client).detail("passkey");
-        let issuer = super::oidc::link::issuer(&app);
+        let doors = doors(&app, &client);
         let remove = move |db: &rusqlite::Transaction<'_>, account: &str| {
-            let ways = ways::of(db, account, issuer.as_deref())?;
+            let left = ways::without_passkey(db, account, &doors, &id)?;
             let is_there = passkeys::of_account(db, account)?.iter().any(|one| one.id == id);
-            if is_there && !ways.password && !ways.linked && ways.passkeys == 1 {
+            if is_there && !left.any() {
                 return Ok(Err(super::oidc::last_way_in()));
             }
             Ok(if factors::remove_passkey(db, account, &id)? { Ok(()) } else { Err(unknown()) })

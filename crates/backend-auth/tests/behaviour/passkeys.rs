@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::authenticator::{Authenticator, ORIGIN};
+use crate::host::{on_host, until};
+use crate::resets::reset;
 use crate::support::{Answer, PASSWORD, Visitor, World};
 
 /// A server that has passkeys.
@@ -299,6 +301,56 @@ async fn passkeys_of_another_host_are_not_offered() {
     assert_eq!(needed["factors"], json!(["passkey", "recovery_code"]));
     let asked = options(&visitor, "/login/second/passkey").await;
     assert_eq!(asked["publicKey"]["allowCredentials"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_last_passkey_that_opens_something_here_stays_whatever_opens_something_elsewhere() {
+    let mut world = World::new().await;
+    let (alice, _) = local_owner(&world).await;
+    world.tell_origin("http://chat.localhost:8080").await;
+    world.change_database(without_password).await;
+    let alice = world.again(&alice);
+    let mut authenticator = Authenticator::new();
+    authenticator.origin = "http://chat.localhost:8080".to_owned();
+    assert_eq!(add(&alice, &mut authenticator).await.status, 200);
+    let ids = alice.get("/auth/factors").await.json()["passkeys"].clone();
+    let (elsewhere, here) = (json!({"id": ids[0]["id"]}), json!({"id": ids[1]["id"]}));
+    let answer = alice.post("/auth/passkeys/remove", here.clone()).await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (409, "last_way_in"));
+    assert_eq!(alice.post("/auth/passkeys/remove", elsewhere).await.status, 200);
+    assert_eq!(alice.post("/auth/passkeys/remove", here).await.code(), "last_way_in");
+    assert_eq!(alice.get("/auth/factors").await.json()["passkeys"].as_array().unwrap().len(), 1);
+}
+
+/// Nobody has a password any more.
+fn without_password(db: &rusqlite::Connection) {
+    db.execute("UPDATE accounts SET password = ''", []).unwrap();
+}
+
+#[tokio::test]
+async fn whoever_is_on_the_host_takes_even_the_only_administrator_s_last_way_in_and_makes_another()
+{
+    let mut world = world().await;
+    let (alice, mut authenticator) = owner(&world, "alice").await;
+    world.change_database(without_password).await;
+    let alice = world.again(&alice);
+    // At the front door nobody may.
+    let about = json!({"user_id": alice.get("/me").await.json()["user_id"]});
+    let refused = alice.post("/auth/admin/users/remove-factors", about).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (409, "last_admin"));
+    let at = world.folder.path();
+    let said = on_host(at, &["remove-factors", "ALICE"]).unwrap();
+    assert!(said.contains("nothing left") && said.contains("reset-link alice"), "{said}");
+    until(|| async { alice.get("/me").await.status == 401 }).await;
+    assert_eq!(sign_in(&world, &mut authenticator).await.1.code(), "unknown_passkey");
+    let link = on_host(at, &["reset-link", "alice"]).unwrap();
+    let code = link.trim().rsplit_once("/reset#code=").unwrap().1;
+    assert_eq!(reset(&world, code, PASSWORD).await.status, 200);
+    let again = world.visitor();
+    assert_eq!(again.login("alice", PASSWORD).await.status, 200);
+    assert_eq!(again.get("/auth/admin/users").await.status, 200);
+    let said = on_host(at, &["remove-factors", "alice"]).unwrap();
+    assert!(said.contains("with the password alone"), "{said}");
 }
 
 #[tokio::test]

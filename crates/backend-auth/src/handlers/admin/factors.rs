@@ -8,10 +8,11 @@ use rusqlite::Connection;
 use wire::admin::{AboutUser, ChangedUser};
 
 use super::FreshAdmin;
-use super::users::{act, doors};
+use super::users::act;
 use crate::App;
 use crate::client::Client;
 use crate::clock;
+use crate::handlers::doors;
 use crate::store::people;
 
 /// Take all second factors and recovery codes of an account away, for someone who lost them: the password alone is enough then. Ends all

@@ -15,11 +15,9 @@ use crate::audit::Entry;
 use crate::body;
 use crate::client::Client;
 use crate::clock;
-use crate::handlers::oidc::link::issuer;
-use crate::handlers::{SignedIn, respond};
+use crate::handlers::{SignedIn, doors, respond};
 use crate::store::accounts::{Account, Role};
 use crate::store::people::{self, Changed, Person, Refusal, Search};
-use crate::store::ways::Doors;
 
 const PAGE: usize = 100;
 const PAGE_MAX: usize = 200;
@@ -173,12 +171,6 @@ pub async fn delete(
     let (doors, now) = (doors(&app, &client), clock::now());
     let remove = move |db: &Connection, id: &str| people::remove(db, id, &doors, now);
     act(&app, &client, &caller, "delete_user", request, remove).await
-}
-
-/// What lets people in here today.
-pub(super) fn doors(app: &App, client: &Client) -> Doors {
-    let host = app.passkeys.host(client).ok().map(|host| host.name().to_owned());
-    Doors { issuer: issuer(app), host }
 }
 
 /// Reads whom a change is about, makes it and answers.

@@ -17,9 +17,9 @@ use crate::client::Client;
 use crate::clock;
 use crate::handlers::entry::too_many;
 use crate::handlers::factors::Changer;
-use crate::handlers::{Done, Fresh, SignedIn, entry, sign_in_first, success};
+use crate::handlers::{Done, Fresh, SignedIn, doors, entry, sign_in_first, success};
 use crate::oidc::pending::WITHIN;
-use crate::oidc::{OIDC, Provider, Purpose, SKEW};
+use crate::oidc::{OIDC, Purpose, SKEW};
 use crate::store::linked::{self, Identity, New};
 use crate::store::ways::{self, Doors};
 
@@ -68,8 +68,7 @@ pub async fn unlink(
     let removed = async {
         let Unlink { id } = body::read(&app, request).await?;
         let entry = Entry::new("unlink", &client).about(&caller.session.account).detail(WAY);
-        let host = app.passkeys.host(&client).ok().map(|host| host.name().to_owned());
-        let doors = Doors { issuer: None, host };
+        let doors = Doors { issuer: None, ..doors(&app, &client) };
         let remove = move |db: &rusqlite::Transaction<'_>, account: &str| {
             let ways = ways::open(db, account, &doors)?;
             let is_there = linked::of_account(db, account)?.iter().any(|listed| listed.id == id);
@@ -166,9 +165,4 @@ pub(super) async fn again(
         )
         .await?;
     Ok(cookies)
-}
-
-/// The issuer that is asked today.
-pub(in crate::handlers) fn issuer(app: &App) -> Option<String> {
-    app.oidc.as_ref().map(Provider::issuer).map(str::to_owned)
 }

@@ -191,8 +191,8 @@ pub struct Flags {
     /// Threads that hash passwords [default: one less than there are cores, at least one].
     #[arg(long, env = "HASH_THREADS")]
     pub hash_threads: Option<usize>,
-    /// Hashes that wait at most; a quarter of the places is kept for devices that signed in before. The rest
-    /// holds a class that signs up at the same moment.
+    /// Hashes that wait at most; half of the places are kept for devices that signed in before. The others
+    /// hold a class that signs up at the same moment.
     #[arg(long, env = "HASH_QUEUE", default_value_t = 64)]
     pub hash_queue: usize,
     /// How long a hash waits for its turn before the caller hears 503.

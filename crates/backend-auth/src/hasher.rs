@@ -50,7 +50,7 @@ pub enum HashError {
     Failed(String),
 }
 
-/// Whether the caller signed in on this device before; a quarter of the queue is kept for those.
+/// Whether the caller signed in on this device before; half of the queue is kept for those.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// The device has a mark of this account.
@@ -186,7 +186,7 @@ impl Hasher {
         });
         let places = match standing {
             Standing::Known => self.pool.config.queue,
-            Standing::Unknown => self.pool.config.queue - self.pool.config.queue / 4,
+            Standing::Unknown => self.pool.config.queue - self.pool.config.queue / 2,
         };
         self.pool.queue.push(job, places)?;
         match tokio::time::timeout(self.pool.config.wait, started).await {
@@ -287,6 +287,8 @@ fn failed(error: impl std::fmt::Display) -> HashError {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::JoinSet;
+
     use super::*;
 
     fn hasher(passes: u32, queue: usize) -> Hasher {
@@ -323,40 +325,65 @@ mod tests {
         assert!(fresh.contains("t=2"), "{fresh}");
     }
 
-    #[tokio::test]
-    async fn a_full_queue_says_busy_but_keeps_places_for_known_devices() {
-        let hasher = hasher(1, 4);
+    /// Keeps the one thread busy until what it gives is dropped.
+    async fn occupied(hasher: &Hasher) -> std::sync::mpsc::Sender<()> {
         let (release, held) = std::sync::mpsc::channel::<()>();
         let (running, is_running) = oneshot::channel();
-        let blocker = tokio::spawn({
-            let hasher = hasher.clone();
-            async move {
-                let work = move || {
-                    let _ = running.send(());
-                    let _ = held.recv();
-                };
-                hasher.run(Standing::Known, work).await
-            }
+        let hasher = hasher.clone();
+        tokio::spawn(async move {
+            let work = move || {
+                let _ = running.send(());
+                let _ = held.recv();
+            };
+            hasher.run(Standing::Known, work).await
         });
         is_running.await.unwrap();
-        let waiting: Vec<_> = (0..3)
-            .map(|_| {
-                let queue = hasher.pool.queue.clone();
-                queue.push(Box::new(|| {}), 3)
-            })
-            .collect();
-        assert!(waiting.iter().all(Result::is_ok));
-        let stranger = hasher.hash("x".into(), Standing::Unknown).await;
-        assert!(matches!(stranger, Err(HashError::Busy)));
-        let owner = tokio::spawn({
+        release
+    }
+
+    /// Callers who wait for a hash each; returns once they are in the queue.
+    async fn callers(hasher: &Hasher, count: usize, standing: Standing) -> JoinSet<bool> {
+        let (mut callers, there) = (JoinSet::new(), hasher.waiting());
+        for _ in 0..count {
             let hasher = hasher.clone();
-            async move { hasher.hash("x".into(), Standing::Known).await }
-        });
-        while hasher.waiting() < 4 {
+            callers.spawn(async move { hasher.hash("x".into(), standing).await.is_ok() });
+        }
+        while hasher.waiting() < there + count {
             tokio::task::yield_now().await;
         }
-        release.send(()).unwrap();
-        assert!(owner.await.unwrap().is_ok());
-        assert!(blocker.await.unwrap().is_ok());
+        callers
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_says_busy_but_keeps_half_of_its_places_for_known_devices() {
+        let hasher = hasher(1, 4);
+        let release = occupied(&hasher).await;
+        let strangers = callers(&hasher, 2, Standing::Unknown).await;
+        let stranger = hasher.hash("x".into(), Standing::Unknown).await;
+        assert!(matches!(stranger, Err(HashError::Busy)));
+        let owners = callers(&hasher, 2, Standing::Known).await;
+        let owner = hasher.hash("x".into(), Standing::Known).await;
+        assert!(matches!(owner, Err(HashError::Busy)));
+        drop(release);
+        assert!(strangers.join_all().await.into_iter().all(|hashed| hashed));
+        assert!(owners.join_all().await.into_iter().all(|hashed| hashed));
+    }
+
+    #[tokio::test]
+    async fn a_class_of_thirty_strangers_finds_room_in_the_queue_as_it_comes() {
+        let hasher = hasher(1, crate::Flags::defaults().hash_queue);
+        let release = occupied(&hasher).await;
+        let class = callers(&hasher, 30, Standing::Unknown).await;
+        drop(release);
+        assert!(class.join_all().await.into_iter().all(|hashed| hashed));
+    }
+
+    #[tokio::test]
+    async fn a_queue_of_one_has_room_for_anyone() {
+        let hasher = hasher(1, 1);
+        let release = occupied(&hasher).await;
+        let stranger = callers(&hasher, 1, Standing::Unknown).await;
+        drop(release);
+        assert_eq!(stranger.join_all().await, [true]);
     }
 }

@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn case_does_not_hide_a_common_password() {
-        for password in ["winniethepooh", "WinnieThePooh", "gfhfktkjuhfv"] {
+        for password in ["winniethepooh", "WinnieThePooh", "gfhfktkjuhfv", "SiempreTeAmare"] {
             assert!(is_common(password), "{password}");
         }
         assert!(!is_common("winnie the pooh, who flew to the moon"));

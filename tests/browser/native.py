@@ -86,12 +86,10 @@ class Native:
 
         return self.until(f"{len(ids)} deliveries", found, patience=patience)
 
-    def done(self, file, patience):
-        """Waits until a file has arrived."""
-        return self.until(
-            f"the end of {file}", lambda events: [one for one in events if one["type"] == "file" and one["file"] == file and one["state"] == "done"],
-            patience=patience,
-        )
+    def has_done(self, file):
+        """Whether a file has arrived."""
+        with self._changed:
+            return any(one["type"] == "file" and one["file"] == file and one["state"] == "done" for one in self.events)
 
     def account(self):
         log = (self.home / "log").read_text()[-3000:] if (self.home / "log").exists() else ""

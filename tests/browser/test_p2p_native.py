@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import threading
 import uuid
 from pathlib import Path
 
@@ -18,8 +17,6 @@ from programs import Port
 MIB = 1 << 20
 #: How much each side may grow over 200 MiB.
 FLAT_KIB = 96 * 1024
-#: Chromium collects its garbage when it likes: less than what 200 MB would take, and more than it leaves lying about.
-BROWSER_FLAT_KIB = 128 * 1024
 
 
 @pytest.fixture
@@ -126,16 +123,16 @@ def test_the_capture_would_see_content_that_passes_the_server(visit, world, admi
 
 
 class Memory:
-    """How much memory all of Chromium's processes take together, at its highest."""
+    """How much memory all of Chromium's processes hold on to together: measured without the garbage, which it collects when it likes."""
 
-    def __init__(self):
-        self._over = threading.Event()
-        self.before = self.highest = self._now()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
+    def __init__(self, page):
+        self._devtools = page.context.new_cdp_session(page)
+        self.before = self._now()
+        assert self.before > 0
 
     def _now(self):
         """Proportional set sizes in KiB (proc_pid_smaps(5)) of this process's descendants that are Chromium's."""
+        self._devtools.send("HeapProfiler.collectGarbage")
         parents, ours, total = {}, {os.getpid()}, 0
         for folder in Path("/proc").glob("[0-9]*"):
             try:
@@ -156,15 +153,11 @@ class Memory:
                 pass
         return total
 
-    def _watch(self):
-        while not self._over.wait(0.3):
-            self.highest = max(self.highest, self._now())
-
-    def growth(self):
-        self._over.set()
-        self._thread.join()
-        assert self.before > 0
-        return self.highest - self.before
+    def growth_until(self, done):
+        """By how many KiB it grows, at its highest, until `done` gives a true value."""
+        seen = [self.before]
+        eventually(lambda: seen.append(self._now()) or done(), patience=8 * PATIENCE_MS / 1000)
+        return max(seen) - self.before
 
 
 def noise(path, size):
@@ -192,10 +185,10 @@ def row(person, name):
 def test_200_mb_go_from_the_browser_to_the_terminal_with_flat_memory(pair, tmp_path):
     ana, tom = pair
     film = noise(tmp_path / "film.mkv", 200 * MIB)
-    before, browser = tom.memory()[0], Memory()
+    before, browser = tom.memory()[0], Memory(ana.page)
     choose(ana, film)
-    expect(row(ana, "film.mkv")).to_have_attribute("data-stage", "done", timeout=8 * PATIENCE_MS)
-    assert browser.growth() < BROWSER_FLAT_KIB
+    arrived = row(ana, "film.mkv").and_(ana.page.locator("[data-stage=done]"))
+    assert browser.growth_until(lambda: arrived.count()) < FLAT_KIB
     assert digest(tom.home / "downloads" / "film.mkv") == digest(film)
     assert tom.memory()[1] < before + FLAT_KIB
 
@@ -203,11 +196,10 @@ def test_200_mb_go_from_the_browser_to_the_terminal_with_flat_memory(pair, tmp_p
 def test_200_mb_go_from_the_terminal_to_the_browser_with_flat_memory(pair, tmp_path):
     ana, tom = pair
     film = noise(tmp_path / "film.mkv", 200 * MIB)
-    before, browser = tom.memory()[0], Memory()
+    before, browser = tom.memory()[0], Memory(ana.page)
     file = tom.asks("send_file", to="ana", path=str(film))["file"]
     row(ana, "film.mkv").get_by_role("button", name="Accept film.mkv").click()
-    tom.done(file, patience=8 * PATIENCE_MS / 1000)
-    assert browser.growth() < BROWSER_FLAT_KIB
+    assert browser.growth_until(lambda: tom.has_done(file)) < FLAT_KIB
     assert tom.memory()[1] < before + FLAT_KIB
     expect(row(ana, "film.mkv")).to_have_attribute("data-stage", "done")
     with ana.page.expect_download(timeout=2 * PATIENCE_MS) as download:

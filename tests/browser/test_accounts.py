@@ -152,6 +152,29 @@ def test_with_registration_by_invite_the_administrator_hands_out_links(chromium,
         person.close()
 
 
+def test_without_a_script_the_links_between_the_doors_keep_the_way(visit):
+    visit("alice", enter=False)
+    bob = visit(java_script_enabled=False)
+    page = bob.page
+    page.goto("/account?from=a%26b")
+    expect(page.get_by_role("heading")).to_have_text("Sign in")
+    # There and back and there again.
+    page.get_by_role("link", name="Create an account").click()
+    expect(page.get_by_role("heading")).to_have_text("Create an account")
+    page.get_by_role("link", name="Sign in").click()
+    expect(page.get_by_role("heading")).to_have_text("Sign in")
+    page.get_by_role("link", name="Create an account").click()
+    page.get_by_label("User name").fill("alice")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.locator("#error")).to_have_text("This name is taken: choose another.")
+    page.get_by_label("User name").fill("bob")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/account\?from=a%26b$"))
+    assert bob.call("GET", "/me")["username"] == "bob"
+
+
 def test_rule_7_passwords_are_hidden_filled_in_by_managers_and_may_be_pasted(visit):
     visit("ana", enter=False)
     page = visit().page

@@ -271,10 +271,43 @@ def test_without_a_script_the_forms_lead_the_same_way(visit):
     field.fill(app.wrong_code())
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("This isn't the code that your app shows now")
+    # Back to the password and on, the way is still known.
+    page.get_by_role("link", name="Back to the password").click()
+    page.get_by_label("User name").fill("ana")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.keyboard.press("Enter")
     field.fill(app.code())
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/account$"))
     assert status(ana) == 200
+
+
+def test_without_a_script_only_codes_that_the_account_can_show_are_asked_for(visit):
+    owner = visit("ana", enter=False)
+    app, codes = enrol(owner)
+    for code in codes:
+        helper = visit()
+        assert helper.context.request.post("/login", data={"username": "ana", "password": PASSWORD}).status == 403
+        helper.call("POST", "/login/code", code=code)
+    ana = visit(java_script_enabled=False)
+    page = ana.page
+    page.goto("/login")
+    page.get_by_label("User name").fill("ana")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.keyboard.press("Enter")
+    field = page.get_by_label("Code of your app", exact=True)
+    expect(field).to_have_accessible_description("The app shows six digits.")
+    field.fill(app.wrong_code())
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("This isn't the code that your app shows now")
+    expect(field).to_be_focused()
+    # What needs a script is said where there is none.
+    need = "nothing but passkeys, which need JavaScript"
+    page.goto("/login/code?factors=passkey")
+    expect(page.locator("#code-hint")).to_contain_text(need, use_inner_text=True)
+    owner.page.goto("/login/code?factors=passkey")
+    expect(owner.page.get_by_role("button", name="Show your passkey")).to_be_visible()
+    expect(owner.page.locator("#code-hint")).not_to_contain_text(need)
 
 
 def test_a_form_that_is_sent_before_its_script_runs_goes_on_in_the_reader_s_language(visit):

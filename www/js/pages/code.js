@@ -11,7 +11,7 @@ import { Cancelled } from '../ui/act.js';
 import { byId, el, fill, setAttr } from '../ui/dom.js';
 import { errorText, t } from '../ui/i18n.js';
 import { hindrance, showPasskey } from '../ui/passkey.js';
-import { addressOf, complain, complaintInAddress, forgive, nextInAddress, onSubmit, prepare } from './door.js';
+import { complain, complaintInAddress, forgive, nextInAddress, onSubmit, prepare } from './door.js';
 
 /**
  * How each kind of code is asked for.
@@ -36,7 +36,6 @@ const ways = waysIn(new URLSearchParams(location.search).get('factors') ?? '');
 let way = ways[0];
 let prompt = new AbortController();
 
-back.href = addressOf('/login', { next });
 prepare('code.title', draw);
 complaintInAddress();
 // The field has the focus by the page; where there is none, the press that goes on takes it.

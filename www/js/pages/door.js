@@ -1,5 +1,6 @@
 /**
- * What the pages before the chat share: signing in, making an account, choosing a new password by a link.
+ * What the pages before the chat share: signing in, making an account, choosing a new password by a link. The links between them
+ * keep `?next=`: the server writes it into the pages.
  */
 
 import { safeNext } from '../core/text.js';

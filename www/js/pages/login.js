@@ -11,7 +11,6 @@ import { addressOf, complain, forgive, fromAddress, onSubmit, prepare, providerL
 
 prepare('signin.title');
 const next = fromAddress();
-byId('register-link', HTMLAnchorElement).search = location.search;
 const username = byId('username', HTMLInputElement);
 const password = byId('password', HTMLInputElement);
 const remember = byId('remember', HTMLInputElement);
@@ -53,7 +52,7 @@ passkey.addEventListener('click', () => {
 // The very first visitor has nothing to sign in with; nobody needs an offer that is closed.
 get('/auth/info').then((answer) => {
   const info = /** @type {import('../types.js').Info} */ (answer);
-  if (info.first_run) location.replace(`/register${location.search}`);
+  if (info.first_run) location.replace(addressOf('/register', { next }));
   passkey.hidden = !info.passkeys || hindrance() !== null;
   byId('other').hidden = info.registration === 'closed';
 }, () => undefined);

@@ -7,13 +7,12 @@ import { isPeerId } from '../core/names.js';
 import { ApiError, post } from '../net/api.js';
 import { byId } from '../ui/dom.js';
 import { errorText, t } from '../ui/i18n.js';
-import { addressOf, complain, complaintInAddress, forgive, nextInAddress, onSubmit, prepare } from './door.js';
+import { complain, complaintInAddress, forgive, nextInAddress, onSubmit, prepare } from './door.js';
 
 const username = byId('username', HTMLInputElement);
 const back = byId('back', HTMLAnchorElement);
 const next = nextInAddress();
 
-back.href = addressOf('/login', { next });
 prepare('name.title');
 complaintInAddress();
 username.value ||= new URLSearchParams(location.search).get('username') ?? '';

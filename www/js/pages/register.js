@@ -20,7 +20,6 @@ const hint = watchStrength(password, byId('password-hint'), () => ({ min: info.p
 prepare('register.title', draw);
 const next = fromAddress();
 providerLink();
-byId('login-link', HTMLAnchorElement).search = location.search;
 invite.value = new URLSearchParams(location.hash.slice(1)).get('invite') ?? '';
 
 get('/auth/info').then((answer) => {

@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use service::Problem;
 use wire::auth::Account as AccountAnswer;
-use wire::factors::SecondFactorNeeded;
+use wire::factors::{Factor, SecondFactorNeeded};
 
 use super::success;
 use crate::App;
@@ -202,7 +202,7 @@ pub fn answer(
             with_cookies(response, cookie)
         }
         (Reply::Redirect, Ok(Half { needed, cookie })) => {
-            let factors = names(&needed);
+            let factors = names(&needed.factors);
             let fields = [("factors", factors.as_str()), ("next", safe_or_none(next))];
             with_cookies(see_other(&address(CODE_PAGE, &fields)), cookie)
         }
@@ -226,8 +226,8 @@ pub fn back(page: &str, username: &str, next: Option<&str>, problem: Problem) ->
 }
 
 /// The names of what can be shown, for the page that asks for it.
-fn names(needed: &SecondFactorNeeded) -> String {
-    let names = needed.factors.iter().filter_map(|factor| serde_json::to_value(factor).ok());
+pub(super) fn names(factors: &[Factor]) -> String {
+    let names = factors.iter().filter_map(|factor| serde_json::to_value(factor).ok());
     names.filter_map(|name| name.as_str().map(str::to_owned)).collect::<Vec<_>>().join(" ")
 }
 

@@ -51,15 +51,29 @@ pub async fn code(State(app): State<Arc<App>>, client: Client, request: Request)
         Ok((_, half)) => half.next.clone(),
         Err(_) => next::of_address(request.uri()),
     };
+    let account = half.as_ref().ok().map(|(_, half)| half.account.id.clone());
     let entered = match (half, body::read::<EnterCode>(&app, request).await) {
         (Ok((token, half)), Ok(EnterCode { code })) => {
             complete(&app, &client, &headers, (token, &half), &code).await
         }
         (Err(problem), _) | (_, Err(problem)) => Err(problem),
     };
-    let begin_again = entered.as_ref().is_err_and(|problem| problem.code() == SIGN_IN_AGAIN);
-    let page = if begin_again { "/login" } else { CODE_PAGE };
-    entry::answer(reply, page, "", next.as_deref(), entered.map(Outcome::Entered))
+    let page = match (&entered, reply, account) {
+        (Err(problem), ..) if problem.code() == SIGN_IN_AGAIN => "/login".to_owned(),
+        (Err(_), Reply::Redirect, Some(account)) => page_for(&app, &client, account).await,
+        _ => CODE_PAGE.to_owned(),
+    };
+    entry::answer(reply, &page, "", next.as_deref(), entered.map(Outcome::Entered))
+}
+
+/// The page that asks an account for what it can show. Where that can't be found out just now, it asks for everything.
+async fn page_for(app: &App, client: &Client, account: String) -> String {
+    let id = account.clone();
+    let shown = match app.store.read(move |db| factors::of(db, &id)).await {
+        Ok(factors) => shown_by(app, client, &account, factors).await.unwrap_or_default(),
+        Err(_) => Vec::new(),
+    };
+    entry::address(CODE_PAGE, &[("factors", &entry::names(&shown))])
 }
 
 /// The half session that a request's cookie names.

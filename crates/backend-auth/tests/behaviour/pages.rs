@@ -77,6 +77,41 @@ async fn the_pages_beside_the_chat_need_a_session_and_the_login_leads_back_to_th
 }
 
 #[tokio::test]
+async fn the_links_between_the_doors_keep_the_way_and_lead_to_no_other_site() {
+    let world = World::new().await;
+    let visitor = world.visitor();
+    let doors = [
+        ("/login", "/register"),
+        ("/login.html", "/register"),
+        ("/register", "/login"),
+        ("/login/code", "/login"),
+        ("/login/name", "/login"),
+    ];
+    for (door, other) in doors {
+        let page = visitor.get(&format!("{door}?next=%2F%3Fchannel%3Da%26b%22%3E")).await;
+        let link = format!("<a href=\"{other}?next=%2F%3Fchannel%3Da%26b%22%3E\">");
+        assert!(page.status == 200 && page.text.contains(&link), "{door}: {}", page.text);
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+        assert_protected(&page);
+        // It is of this visit; the page without a way is a file, asked for anew by its ETag.
+        assert_eq!((page.header("cache-control"), page.header("etag")), ("no-store", ""));
+        let plain = visitor.get(door).await;
+        let link = format!("<a href=\"{other}\">");
+        assert!(plain.text.contains(&link), "{door}: {}", plain.text);
+        let tag = [("if-none-match", plain.header("etag"))];
+        assert_eq!(visitor.get_with(door, &tag).await.status, 304, "{door}");
+        for elsewhere in ["//evil", "%2F%5Cevil", "https://evil", "/a&next=/b", "%22%3E"] {
+            let page = visitor.get(&format!("{door}?next={elsewhere}")).await;
+            assert_eq!(page.text, plain.text, "{door} {elsewhere}");
+        }
+    }
+    // Such a link's page sends its form to its own address, and there it goes on.
+    let form = "username=alice&password=seven+violins+at+dusk&next=";
+    let answer = visitor.post_form("/register?next=%2F%3Fchannel%3Da%26b", form).await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/?channel=a&b"));
+}
+
+#[tokio::test]
 async fn files_have_types_and_are_asked_for_anew_by_their_etag() {
     let world = World::new().await;
     let visitor = world.visitor();

@@ -399,7 +399,8 @@ async fn a_form_goes_from_the_password_to_the_code_and_on() {
     assert_eq!((answer.status.as_u16(), answer.header("location")), (303, asks));
     let answer = visitor.post_form(asks, &format!("code={}", app.wrong_code())).await;
     let back = answer.header("location").to_owned();
-    assert!(answer.status == 303 && back.starts_with("/login/code?error=wrong_code"), "{back}");
+    let same = "/login/code?factors=totp%20recovery_code&error=wrong_code&next=/%3Fchannel%3Dx";
+    assert_eq!((answer.status.as_u16(), back.as_str()), (303, same));
     let page = visitor.get(&back).await;
     assert!(page.status == 200 && page.text.contains("used already"), "{}", page.text);
     let answer = visitor.post_form("/login/code", &format!("code={}", app.code(1))).await;
@@ -409,6 +410,33 @@ async fn a_form_goes_from_the_password_to_the_code_and_on() {
     assert_eq!(stranger.header("location"), "/login?error=sign_in_again");
     let late = world.visitor().post_form(asks, "code=123456").await;
     assert_eq!(late.header("location"), "/login?error=sign_in_again&next=/%3Fchannel%3Dx");
+}
+
+#[tokio::test]
+async fn after_a_wrong_code_the_page_asks_for_what_the_account_can_show() {
+    let world = World::new().await;
+    let (app, codes) = enrol(&world.member("alice").await).await;
+    for code in &codes {
+        let visitor = world.visitor();
+        assert_eq!(visitor.login("alice", PASSWORD).await.code(), "second_factor_needed");
+        assert_eq!(visitor.post("/login/code", json!({ "code": code })).await.status, 200);
+    }
+    let visitor = world.visitor();
+    let answer = visitor.post_form("/login", "username=alice&password=seven+violins+at+dusk").await;
+    assert_eq!(answer.header("location"), "/login/code?factors=totp");
+    // Wherever the form was when it was sent.
+    for page in ["/login/code?factors=totp", "/login/code", "/login/code?factors=%3Cb%3E"] {
+        let answer = visitor.post_form(page, &format!("code={}", app.wrong_code())).await;
+        assert_eq!(answer.header("location"), "/login/code?factors=totp&error=wrong_code");
+    }
+    let page = visitor.get("/login/code?factors=totp&error=wrong_code").await.text;
+    assert!(page.contains(">Code of your app</label>"), "{page}");
+    assert!(page.contains(">The app shows six digits.</p>"), "{page}");
+    assert!(page.contains("used already"), "{page}");
+    let page = visitor.get("/login/code?factors=recovery_code").await.text;
+    assert!(page.contains(">Recovery code</label>"), "{page}");
+    let page = visitor.get("/login/code?factors=%3Cb%3E").await.text;
+    assert!(page.contains(">Code</label>") && !page.contains("<b>"), "{page}");
 }
 
 #[tokio::test]

@@ -48,11 +48,21 @@ pub(crate) fn folder() -> tempfile::TempDir {
         ("index.html", "<!doctype html><title>chat</title>"),
         (
             "login.html",
-            "<!doctype html><title>login</title><p id=\"error\"></p><p id=\"oidc\"></p>",
+            "<!doctype html><title>login</title><p id=\"error\"></p><p id=\"oidc\"></p><a href=\"/register\">new</a>",
         ),
-        ("login-name.html", "<!doctype html><title>name</title><p id=\"error\"></p>"),
-        ("login-code.html", "<!doctype html><title>code</title><p id=\"error\"></p>"),
-        ("register.html", "<!doctype html><title>register</title><p id=\"oidc\"></p>"),
+        (
+            "login-name.html",
+            "<!doctype html><title>name</title><p id=\"error\"></p><a href=\"/login\">back</a>",
+        ),
+        (
+            "login-code.html",
+            "<!doctype html><title>code</title><label id=\"code-label\">Code</label><p id=\"code-hint\"></p>\
+             <p id=\"error\"></p><a href=\"/login\">back</a>",
+        ),
+        (
+            "register.html",
+            "<!doctype html><title>register</title><p id=\"error\"></p><p id=\"oidc\"></p><a href=\"/login\">in</a>",
+        ),
         ("reset.html", "<!doctype html><title>reset</title>"),
         ("account.html", "<!doctype html><title>account</title>"),
         ("admin.html", "<!doctype html><title>admin</title>"),

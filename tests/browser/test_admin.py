@@ -4,7 +4,8 @@ import re
 
 from playwright.sync_api import expect
 
-from people import eventually
+from people import PASSWORD, Person, eventually
+from test_account import until_its_sign_in_is_old
 
 NEW_PASSWORD = "umbrellas over seven harbours"
 
@@ -93,6 +94,45 @@ def test_an_administrator_invites_resets_disables_and_reads_what_happened(visit,
     with page.expect_download() as file:
         page.get_by_role("link", name="As a file").click()
     assert "last_admin" in file.value.path().read_text() and "disable" not in file.value.path().read_text()
+
+
+def test_making_an_invite_asks_for_the_password_and_goes_on_with_what_was_filled_in(chromium, world_of):
+    world = world_of(auth_flags=["--step-up-after", "5s"])
+    ana = Person(chromium, world.url).register("ana")
+    page = ana.page
+    page.goto("/admin")
+    page.get_by_role("link", name="Invites").click()
+    page.get_by_label("For how many accounts").fill("3")
+    page.get_by_role("radio", name="30 days").check()
+    until_its_sign_in_is_old(ana)
+    ana.link_cut = True
+    press = page.get_by_role("button", name="Make an invite link")
+    press.click()
+    asked = page.get_by_role("dialog", name="Is it you?")
+    expect(asked.get_by_label("Password", exact=True)).to_be_focused()
+    # Whoever thinks better of it has made none, and what was filled in is there for another try.
+    page.keyboard.press("Escape")
+    expect(press).to_be_focused()
+    expect(page.locator("#invite-form")).not_to_have_attribute("aria-busy", "true")
+    expect(page.locator("#invite-error")).to_be_empty()
+    assert ana.call("GET", "/auth/admin/invites")["invites"] == []
+    page.keyboard.press("Enter")
+    asked.get_by_label("Password", exact=True).fill("not the password at all")
+    page.keyboard.press("Enter")
+    expect(asked.get_by_role("alert")).to_have_text("The current password is not right.")
+    assert ana.call("GET", "/auth/admin/invites")["invites"] == []
+    asked.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(asked).to_have_count(0)
+    link = told_once(page)
+    expect(page.locator("#invites-list > li")).to_have_count(1)
+    expect(page.locator("#invites-list > li")).to_contain_text("3 of 3 accounts left")
+    # The sign-in is a recent one now: taking the invite back asks for nothing.
+    page.get_by_role("button", name="Take back").click()
+    expect(page.get_by_text("No invite is out.")).to_be_visible()
+    assert re.search(r"/register#invite=[\w-]{22}$", link)
+    ana.check()
+    ana.close()
 
 
 def test_a_bot_gets_its_token_with_the_keyboard_alone(visit, world):

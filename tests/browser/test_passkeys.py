@@ -17,6 +17,30 @@ def world(world_of):
     return world_of(named=True)
 
 
+# Passkeys are asked for in two ways: the browser prompts, or offers them with what it fills in. The owner's finger is there while it prompts; what is
+# offered is picked or not.
+TELL_PROMPTS = """
+if (window === top && navigator.credentials) {
+  window.__offers = 0;
+  for (const name of ['create', 'get']) {
+    const original = navigator.credentials[name].bind(navigator.credentials);
+    navigator.credentials[name] = async (options) => {
+      if (options.mediation === 'conditional') {
+        window.__offers += 1;
+        return original(options);
+      }
+      await window.__prompts(true);
+      try {
+        return await original(options);
+      } finally {
+        await window.__prompts(false);
+      }
+    };
+  }
+}
+"""
+
+
 class Authenticator:
     """That of the page's device, as the person wants it."""
 
@@ -24,14 +48,19 @@ class Authenticator:
         self._talk = person.context.new_cdp_session(person.page)
         self._talk.send("WebAuthn.enable")
         self._id = None
+        self._nods, self._picks, self._prompts = True, False, False
+        person.context.expose_function("__prompts", self._prompted)
+        person.context.add_init_script(TELL_PROMPTS)
 
     def plug_in(self):
         options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True, "isUserVerified": True}
         self._id = self._talk.send("WebAuthn.addVirtualAuthenticator", {"options": options})["authenticatorId"]
+        self._touch()
         return self
 
     def pull_out(self):
         self._talk.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": self._id})
+        self._id = None
 
     def keys(self):
         return self._talk.send("WebAuthn.getCredentials", {"authenticatorId": self._id})["credentials"]
@@ -41,8 +70,28 @@ class Authenticator:
         self._talk.send("WebAuthn.setUserVerified", {"authenticatorId": self._id, "isUserVerified": its_owner})
 
     def nods(self, at_once):
-        """Whether its owner touches it as soon as it asks, or never."""
-        self._talk.send("WebAuthn.setAutomaticPresenceSimulation", {"authenticatorId": self._id, "enabled": at_once})
+        """Whether its owner touches it as soon as the browser prompts, or never."""
+        self._nods = at_once
+        self._touch()
+
+    def picks(self, what_is_offered):
+        """Whether its owner picks its passkey wherever the browser offers it."""
+        self._picks = what_is_offered
+        self._touch()
+
+    def _prompted(self, prompts):
+        self._prompts = prompts
+        self._touch()
+
+    def _touch(self):
+        if self._id:
+            enabled = self._picks or (self._prompts and self._nods)
+            self._talk.send("WebAuthn.setAutomaticPresenceSimulation", {"authenticatorId": self._id, "enabled": enabled})
+
+
+def offered(page, times=1):
+    """Until the browser was asked to offer passkeys, so often since the page was loaded."""
+    page.wait_for_function("(times) => window.__offers === times", arg=times)
 
 
 def section(page):
@@ -102,6 +151,8 @@ def test_a_passkey_is_added_and_signs_in_without_a_password(visit):
     sign_out(ana)
     page.goto("/account")
     expect(page).to_have_url(re.compile(r"/login\?next=%2Faccount"))
+    # The button does it, whatever the browser offers meanwhile.
+    offered(page)
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page).to_have_url(re.compile("/account$"))
     expect(page.locator("#who")).to_contain_text("ana")
@@ -139,6 +190,62 @@ def test_a_passkey_is_the_second_step_after_the_password(visit):
     expect(page.locator("#who")).to_contain_text("ana")
 
 
+def test_whoever_picks_the_passkey_that_the_browser_offers_for_the_name_is_signed_in(visit):
+    ana, device = with_passkey(visit)
+    sign_out(ana)
+    device.picks(True)
+    page = ana.page
+    page.goto("/login?next=/account")
+    expect(page).to_have_url(re.compile("/account$"))
+    expect(page.locator("#who")).to_contain_text("ana")
+    # Offered, and not picked.
+    sign_out(ana)
+    device.picks(False)
+    page.goto("/login")
+    expect(page.get_by_label("User name")).to_have_attribute("autocomplete", "username webauthn")
+    offered(page)
+    assert status(ana) == 401
+
+
+def test_whoever_types_the_password_is_signed_in_by_it_whatever_the_browser_offers(visit):
+    ana, _ = with_passkey(visit)
+    sign_out(ana)
+    ana.register("ben")
+    sign_out(ana)
+    page = ana.page
+    page.goto("/login")
+    offered(page)
+    page.get_by_label("User name").fill("ben")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.locator("#place-title .title-text")).to_have_text("general")
+    assert ana.call("GET", "/me")["username"] == "ben"
+
+
+def test_passkeys_are_offered_again_after_another_way_led_nowhere(visit):
+    ana, device = with_passkey(visit)
+    sign_out(ana)
+    ana.link_cut = True
+    page = ana.page
+    page.goto("/login?next=/account")
+    offered(page)
+    page.get_by_label("User name").fill("ana")
+    page.get_by_label("Password", exact=True).fill("not the password at all")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).not_to_be_empty()
+    offered(page, 2)
+    # A prompt that is closed is no complaint.
+    device.recognise(False)
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    offered(page, 3)
+    expect(page.locator("#error")).to_be_empty()
+    device.recognise(True)
+    device.picks(True)
+    page.get_by_label("Password", exact=True).fill("nor this one")
+    page.keyboard.press("Enter")
+    expect(page.locator("#who")).to_contain_text("ana")
+
+
 def test_removing_a_passkey_asks_and_then_it_opens_nothing(chromium, world_of):
     world = world_of(named=True, auth_flags=["--step-up-after", "5s"])
     ana = Person(chromium, world.url).register("ana")
@@ -171,6 +278,7 @@ def test_removing_a_passkey_asks_and_then_it_opens_nothing(chromium, world_of):
     page.goto("/login")
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.get_by_role("alert")).to_contain_text("isn’t known here")
+    offered(page, 2)
     page.get_by_label("User name").fill("ana")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.keyboard.press("Enter")
@@ -214,9 +322,10 @@ def test_who_shows_no_passkey_goes_on_where_one_was(visit):
     expect(page.locator("#place-title .title-text")).to_have_text("general")
 
 
-def test_a_browser_without_the_json_of_passkeys_says_the_same(visit):
+def test_a_browser_that_neither_offers_passkeys_nor_has_their_json_shows_them_all_the_same(visit):
     ana = visit(enter=False)
     ana.context.add_init_script("""
+      delete PublicKeyCredential.isConditionalMediationAvailable;
       delete PublicKeyCredential.parseCreationOptionsFromJSON;
       delete PublicKeyCredential.parseRequestOptionsFromJSON;
       delete PublicKeyCredential.prototype.toJSON;""")
@@ -249,10 +358,15 @@ def test_where_passkeys_cannot_work_the_page_says_why(visit, chromium, world_of)
         expect(section(page).get_by_role("listitem").filter(has_text="Passkeys")).to_contain_text(why)
         expect(page.get_by_role("button", name="Add a passkey")).to_have_count(0)
         page.context.clear_cookies()
+        asked = []
+        page.on("request", lambda request: asked.append(request.url.removeprefix(person.url)))
         with page.expect_response("**/auth/info"):
             page.goto("/login")
         expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
         expect(page.get_by_role("button", name="Sign in with a passkey")).to_have_count(0)
+        # Nor is the server asked for what the browser could offer.
+        page.evaluate("() => fetch('/auth/info')")
+        assert "/auth/info" in asked and "/login/passkey" not in asked
     # Who has nothing else is told as well.
     far.page.goto("/login/code?factors=passkey")
     expect(far.page.get_by_text("need a secure connection")).to_be_visible()

@@ -32,15 +32,22 @@ export function makePasskey({ options: { publicKey: json } }, signal) {
   }));
 }
 
+/** Whether this browser can offer passkeys among what it fills in. @returns {Promise<boolean>} */
+export async function canSuggest() {
+  return hindrance() === null && await PublicKeyCredential.isConditionalMediationAvailable?.() === true;
+}
+
 /**
  * Has the person show a passkey.
  * @param {import('../types.js').PasskeyOptions} asked
  * @param {AbortSignal} [signal]  it is wanted no more
+ * @param {CredentialMediationRequirement} [mediation]  `conditional`: only offered, among what the browser fills in
  * @returns {Promise<Json>} what the server is told
  */
-export function showPasskey({ options: { publicKey: json } }, signal) {
+export function showPasskey({ options: { publicKey: json } }, signal, mediation) {
   return prompted(() => navigator.credentials.get({
     signal,
+    mediation,
     publicKey: PublicKeyCredential.parseRequestOptionsFromJSON?.(/** @type {any} */ (json)) ?? requestOptions(json),
   }));
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that finds nothing has failed")]
 
+#[path = "../support/door.rs"]
+mod door;
 mod https;
 mod listen;
 mod program;

@@ -110,6 +110,21 @@ impl Window {
         self.until(&format!("no {text}"), |screen| !screen.contains(text)).await;
     }
 
+    /// Types a secret, once the terminal doesn't show what is typed.
+    pub(crate) async fn enters_unseen(&self, secret: &str) {
+        let terminal = self.fact("pane_tty");
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let modes = Command::new("stty").args(["-F", &terminal, "-a"]).output().unwrap();
+            if String::from_utf8_lossy(&modes.stdout).contains(" -echo ") {
+                break;
+            }
+            assert!(Instant::now() < end, "{}'s terminal shows what is typed", self.name);
+            tokio::time::sleep(LOOK).await;
+        }
+        self.enters(secret);
+    }
+
     /// Starts `peer chat` as a guest, with more environment in front; its process id goes to a file in the home.
     pub(crate) async fn chats(&self, town: &Town, environment: &str) {
         let home = town.home(&self.name);

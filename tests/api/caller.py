@@ -1,6 +1,7 @@
 """Who makes the calls that are tried: an administrator, with a browser's cookies and an authenticator (WebAuthn) in software."""
 
 import base64
+import functools
 import hashlib
 import http.client
 import itertools
@@ -12,6 +13,7 @@ from http.cookies import SimpleCookie
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
 def b64(data):
@@ -56,11 +58,20 @@ class Passkey:
         return {"id": name, "rawId": name, "type": "public-key", "response": response, "clientExtensionResults": {}}
 
 
+def device(peer):
+    """A device's key, as `POST /chat/devices` wants it."""
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes_raw()
+    name = hashlib.sha256(public).hexdigest()[:32]
+    signature = key.sign(f"hybrid-chat device 1\n{peer.lower()}\n{name}".encode())
+    return {"peer_id": peer, "device": name, "public_key": b64(public), "signature": b64(signature)}
+
+
 class Caller:
     """Asks backend-auth, and signs in anew when a call that was tried ended the session."""
 
     def __init__(self, auth, login, origin):
-        self._place, self._login, self._origin = urllib.parse.urlsplit(auth).netloc, login, origin
+        self._place, self.login, self._origin = urllib.parse.urlsplit(auth).netloc, login, origin
         self.cookies = {}
         self._passkey = None
         self._codes = []
@@ -95,6 +106,16 @@ class Caller:
         assert status == 200, body
         return json.loads(body)
 
+    @functools.cached_property
+    def colleague(self):
+        """The id of somebody else, who forgets their password."""
+        told = self.post("/register", {**self.login, "username": "a-colleague"})
+        self.sign_in()
+        return told["user_id"]
+
+    def reset_code(self):
+        return self.post("/auth/admin/users/reset-link", {"user_id": self.colleague})["code"]
+
     # --- sessions ---------------------------------------------------------------------------------
 
     def signed_in(self):
@@ -105,7 +126,7 @@ class Caller:
             self._passkey = self.keep_passkey()
 
     def sign_in(self):
-        status, body, _ = self.ask("POST", "/login", self._login)
+        status, body, _ = self.ask("POST", "/login", self.login)
         if status == 403:
             self.post("/login/second/passkey/finish", {"credential": self.shown("/login/second/passkey")})
         else:
@@ -113,7 +134,7 @@ class Caller:
 
     def half_way(self):
         """The password was shown, and nothing else."""
-        status, body, _ = self.ask("POST", "/login", self._login)
+        status, body, _ = self.ask("POST", "/login", self.login)
         assert status == 403, body
 
     # --- ways to sign in --------------------------------------------------------------------------

@@ -5,9 +5,10 @@ Input that fits its schema gets what no schema can make up: the code of a sign-i
 import functools
 import json
 import os
+import random
 
 import schemathesis
-from caller import Caller
+from caller import Caller, device
 
 AUTH = os.environ["AUTH_URL"]
 caller = Caller(AUTH, json.loads(os.environ["LOGIN"]), os.environ["ORIGIN"])
@@ -27,25 +28,42 @@ def another_passkey():
     return caller.passkeys()[-1]
 
 
+def new_password():
+    """One that nobody guesses, and the one so far."""
+    return {"current_password": caller.login["password"], "new_password": caller.login["password"]}
+
+
+def at_random():
+    """Right or not."""
+    return random.choice([caller.login, {}])
+
+
 #: For these calls: the cookie that they are about, what gives it, and fields.
-PASSKEYS = {
-    "/auth/passkeys": ("session", None, lambda: {"credential": caller.made()}),
-    "/login/passkey/finish": ("passkey", None, lambda: {"credential": caller.shown("/login/passkey")}),
+ALWAYS = {
+    "POST /register": ("session", None, lambda: {"password": caller.login["password"], "invite": None}),
+    "POST /login": ("session", None, at_random),
+    "POST /auth/reauth": ("session", None, at_random),
+    "POST /password": ("session", None, new_password),
+    "POST /reset": ("session", None, lambda: {"code": caller.reset_code(), "new_password": caller.login["password"]}),
+    "POST /auth/passkeys": ("session", None, lambda: {"credential": caller.made()}),
+    "POST /login/passkey/finish": ("passkey", None, lambda: {"credential": caller.shown("/login/passkey")}),
+    "POST /login/second/passkey/finish": ("half", None, lambda: {"credential": caller.shown("/login/second/passkey")}),
+    "POST /chat/devices": (None, None, lambda: device(caller.login["username"])),
 }
 #: The same, where a passkey is kept, so that the caller has a second factor.
 SECOND = {
-    "/auth/passkeys/rename": ("session", None, lambda: {"id": another_passkey()}),
-    "/auth/passkeys/remove": ("session", None, lambda: {"id": another_passkey()}),
-    "/login/second/passkey": ("half", caller.half_way, None),
-    "/login/second/passkey/finish": ("half", caller.half_way, lambda: {"credential": caller.shown("/login/second/passkey")}),
-    "/login/code": ("half", caller.half_way, lambda: {"code": caller.recovery_code()}),
+    "POST /auth/passkeys/rename": ("session", None, lambda: {"id": another_passkey()}),
+    "POST /auth/passkeys/remove": ("session", None, lambda: {"id": another_passkey()}),
+    "POST /login/second/passkey": ("half", caller.half_way, None),
+    "POST /login/second/passkey/finish": ("half", caller.half_way, lambda: {"credential": caller.shown("/login/second/passkey")}),
+    "POST /login/code": ("half", caller.half_way, lambda: {"code": caller.recovery_code()}),
 }
 PROVIDER = {
-    "/auth/oidc/callback": ("oidc", None, begun_at_the_provider),
-    "/auth/oidc/unlink": ("session", None, lambda: {"id": caller.linked()}),
-    "/login/name": ("newcomer", newcomer, None),
+    "GET /auth/oidc/callback": ("oidc", None, begun_at_the_provider),
+    "POST /auth/oidc/unlink": ("session", None, lambda: {"id": caller.linked()}),
+    "POST /login/name": ("newcomer", newcomer, None),
 }
-PREPARED = {**PASSKEYS, **(SECOND if caller.has_passkeys else {}), **(PROVIDER if caller.has_provider else {})}
+PREPARED = {**ALWAYS, **(SECOND if caller.has_passkeys else {}), **(PROVIDER if caller.has_provider else {})}
 
 
 @functools.cache
@@ -57,16 +75,17 @@ def token():
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    if AUTH not in case.operation.base_url:
-        case.headers["Authorization"] = f"Bearer {token()}"
-        return
-    caller.signed_in()
-    cookie, prepare, fields = PREPARED.get(case.operation.path, ("session", None, None))
-    if prepare:
-        prepare()
+    cookie, prepare, fields = PREPARED.get(case.operation.label, ("session", None, None))
+    if AUTH in case.operation.base_url:
+        caller.signed_in()
+        if prepare:
+            prepare()
     if fields and case.meta.generation.mode.is_positive:
         (case.query if case.operation.method == "get" else case.body).update(fields())
-    case.headers["Cookie"] = f"{cookie}={caller.cookies.get(cookie, '')}"
+    if AUTH in case.operation.base_url:
+        case.headers["Cookie"] = f"{cookie}={caller.cookies.get(cookie, '')}"
+    else:
+        case.headers["Authorization"] = f"Bearer {token()}"
 
 
 @schemathesis.hook

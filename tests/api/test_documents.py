@@ -51,14 +51,14 @@ def told_world(tmp_path):
     provider.close()
 
 
-def tried(world, folder, document, *options):
+def tried(world, folder, document, *options, config="schemathesis.toml"):
     """Tries the calls of a document."""
     address = {name: f"http://{getattr(world, name).port.address}" for name in ("auth", "tracker")}
     register = urllib.request.Request(address["auth"] + "/register", json.dumps(LOGIN).encode(), {"content-type": "application/json"})
     urllib.request.urlopen(register).close()
     service, path = document
     command = [
-        Path(sys.executable).with_name("schemathesis"), "--config-file", HERE / "schemathesis.toml", "run", address[service] + path,
+        Path(sys.executable).with_name("schemathesis"), "--config-file", HERE / config, "run", address[service] + path,
         "--phases", "coverage,fuzzing", "--max-examples", TRIES, "--seed", SEED, "--warnings", "off", *options,
     ]
     environment = {
@@ -70,20 +70,17 @@ def tried(world, folder, document, *options):
 
 
 AUTH = ("auth", "/auth/openapi.json")
-# No schema says which passwords are too common and which codes are wrong; some calls share their address with a page.
-UNCHECKED = ["--exclude-checks", "allow_header_conformance,positive_data_acceptance,unsupported_method"]
 
 
 def test_every_call_of_the_tracker_does_what_the_document_says(world, tmp_path):
     # Neither a WebSocket nor a stream without an end is a call to this client: test_streams has them.
-    without = ["--exclude-path", "/chat/ws", "--exclude-path", "/chat/events", "--exclude-checks", "allow_header_conformance"]
-    tried(world, tmp_path, ("tracker", "/chat/openapi.json"), *without)
+    tried(world, tmp_path, ("tracker", "/chat/openapi.json"), "--exclude-path", "/chat/ws", "--exclude-path", "/chat/events")
 
 
 def test_every_call_of_backend_auth_does_what_the_document_says(world, tmp_path):
-    tried(world, tmp_path, AUTH, *UNCHECKED)
+    tried(world, tmp_path, AUTH)
 
 
 def test_so_do_passkeys_and_the_provider_where_there_are_some(told_world, tmp_path):
     ways = "^/(auth/(oidc|passkeys|factors|info)|login/(code|name|passkey|second))"
-    tried(told_world, tmp_path, AUTH, "--include-path-regex", ways, *UNCHECKED)
+    tried(told_world, tmp_path, AUTH, "--include-path-regex", ways, config="ways.toml")

@@ -26,6 +26,12 @@ def of(world, path):
     return document["paths"][path]["get"]["responses"], document
 
 
+def has_its_headers(answers, answer):
+    """Those that the document says are always there."""
+    headers = answers[str(answer.status)].get("headers", {})
+    assert [name for name, header in headers.items() if header.get("required") and name not in answer.headers] == []
+
+
 def fits(document, schema, value):
     jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]}).validate(value)
 
@@ -49,6 +55,7 @@ def test_a_refusal_is_one_that_the_document_names(world, path, headers, status):
     body = answer.read()
     assert (answer.status, answer.headers.get_content_type()) == (status, "application/json"), body
     assert str(status) in answers, sorted(answers)
+    has_its_headers(answers, answer)
     # A refusal that stands alone names no shape of its own: it is the one that all have.
     shapes = answers[str(status)].get("content", {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}})
     fits(document, shapes["application/json"]["schema"], json.loads(body))
@@ -62,9 +69,11 @@ def test_a_stream_begins_as_the_document_says(world):  # noqa: F811
     answer = ask(world.tracker.port.number, "/chat/events?peer_id=bob", {})
     assert (answer.status, answer.headers.get_content_type()) == (200, "text/event-stream")
     assert "text/event-stream" in answers["200"]["content"]
+    has_its_headers(answers, answer)
     line = next(line for line in iter(answer.readline, b"") if line.startswith(b"data:"))
     assert json.loads(line.removeprefix(b"data:"))["type"] == "hello"
     answer.close()
     answers, _ = of(world, "/chat/ws")
-    assert ask(world.tracker.port.number, "/chat/ws?peer_id=bob", UPGRADE).status == 101
-    assert "101" in answers
+    answer = ask(world.tracker.port.number, "/chat/ws?peer_id=bob", UPGRADE)
+    assert answer.status == 101
+    has_its_headers(answers, answer)

@@ -3,6 +3,7 @@
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{RefOr, Required, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
+use wire::headers::{Declared, Shape, declare};
 
 use crate::handlers::{
     account, admin, factors, guide, invites, login, logout, oidc, passkey_login, passkeys,
@@ -74,7 +75,7 @@ use crate::handlers::{
         admin::audit::search,
         admin::audit::export
     ),
-    modifiers(&Bodies),
+    modifiers(&Bodies, &Headers, &Pages),
     tags(
         (name = "accounts", description = "Who one is"),
         (name = "second factors", description = "What shows who one is besides the password. An account that has one is asked for it by `POST /login`: 403 `second_factor_needed`"),
@@ -84,6 +85,72 @@ use crate::handlers::{
     )
 )]
 pub struct Document;
+
+/// What all answers have, and those of these statuses.
+const HEADERS: [Declared; 5] = [
+    Declared {
+        status: None,
+        name: "cache-control",
+        about: "Nothing of it is to be kept",
+        shape: Shape::Pattern("^no-store$"),
+        always: true,
+    },
+    Declared {
+        status: Some("303"),
+        name: "location",
+        about: "Where a browser goes on",
+        shape: Shape::Text,
+        always: true,
+    },
+    Declared {
+        status: Some("303"),
+        name: "set-cookie",
+        about: "When someone signed in or out, or is half-way",
+        shape: Shape::Text,
+        always: false,
+    },
+    Declared {
+        status: Some("303"),
+        name: "retry-after",
+        about: "With `error=too_many_requests` and the like: seconds to wait",
+        shape: Shape::Seconds,
+        always: false,
+    },
+    Declared {
+        status: Some("429"),
+        name: "retry-after",
+        about: "Seconds to wait",
+        shape: Shape::Seconds,
+        always: true,
+    },
+];
+
+/// A search of the audit log has pages and no format, its export a format and no pages.
+struct Pages;
+
+impl Modify for Pages {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for (path, without) in
+            [("/auth/admin/audit", "format"), ("/auth/admin/audit/export", "limit")]
+        {
+            let call = document.paths.paths.get_mut(path).and_then(|item| item.get.as_mut());
+            if let Some(parameters) = call.and_then(|call| call.parameters.as_mut()) {
+                parameters.retain(|parameter| match parameter {
+                    RefOr::T(parameter) => parameter.name != without,
+                    RefOr::Ref(_) => true,
+                });
+            }
+        }
+    }
+}
+
+struct Headers;
+
+impl Modify for Headers {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        declare(document, &HEADERS);
+    }
+}
 
 /// What every call with a body may answer, whatever it is about.
 const OF_BODIES: [(&str, &str); 4] = [

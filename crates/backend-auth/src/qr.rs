@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use qrcodegen::{QrCode, QrCodeEcc};
 
-/// Bytes of a text at most.
+/// Characters of a text at most. A code holds 2331 bytes at this level of correction, and a character has at most four.
 const LONGEST: usize = 512;
 /// Modules of white around the code, which readers need.
 const QUIET: i32 = 4;
@@ -23,8 +23,8 @@ pub fn svg(text: &str) -> Result<String, String> {
 /// # Errors
 /// What is wrong with the text.
 pub fn titled(text: &str, title: &str) -> Result<String, String> {
-    if text.is_empty() || text.len() > LONGEST {
-        return Err(format!("from 1 to {LONGEST} bytes"));
+    if text.is_empty() || text.chars().count() > LONGEST {
+        return Err(format!("from 1 to {LONGEST} characters"));
     }
     let code =
         QrCode::encode_text(text, QrCodeEcc::Medium).map_err(|_| "is too long".to_owned())?;
@@ -89,7 +89,9 @@ mod tests {
     #[test]
     fn nothing_and_too_much_are_refused() {
         assert!(
-            svg("").is_err() && svg(&"a".repeat(513)).is_err() && svg(&"a".repeat(512)).is_ok()
+            svg("").is_err()
+                && svg(&"a".repeat(513)).is_err()
+                && svg(&"\u{1d11e}".repeat(512)).is_ok()
         );
     }
 }

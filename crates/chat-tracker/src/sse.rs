@@ -41,7 +41,9 @@ pub(crate) struct Entry {
 /// The peer's events as they happen, as Server-Sent Events: `data:` is an event, `id:` its cursor. With
 /// `Last-Event-ID` or `cursor` what was missed comes first; when it can't, a `reset` event does.
 #[utoipa::path(get, path = "/chat/events", tag = "live", params(Listen),
-    responses((status = 200, body = Entry, content_type = "text/event-stream"),
+    responses((status = 200, body = Entry, content_type = "text/event-stream", headers(
+            ("cache-control" = String, description = "`no-cache`"),
+            ("x-accel-buffering" = String, description = "`no`"))),
         Errors, ErrorsOfPeers))]
 pub(crate) async fn events(
     State(tracker): State<Tracker>,

@@ -39,8 +39,10 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// The peer's events over a WebSocket, each with its `cursor`, and commands, answered with
 /// `{"type":"reply","ref":…,"code_http":…}` and the fields that the HTTP call would have answered.
 #[utoipa::path(get, path = "/chat/ws", tag = "live", params(Listen),
-    responses((status = 101, description = "Events (`Event`) one way, commands (`Command`) the other."),
-        (status = 426, description = "`upgrade_required`: not a WebSocket handshake."),
+    responses((status = 101, description = "Events (`Event`) one way, commands (`Command`) the other.",
+            headers(("upgrade" = String, description = "`websocket`"))),
+        (status = 426, description = "`upgrade_required`: not a WebSocket handshake.",
+            headers(("upgrade" = String, description = "`websocket`"))),
         Errors, ErrorsOfPeers))]
 pub(crate) async fn socket(
     State(tracker): State<Tracker>,

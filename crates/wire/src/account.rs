@@ -44,6 +44,23 @@ pub struct RevokeSessions {
     pub which: Option<WhichSessions>,
 }
 
+/// [`RevokeSessions`] as the OpenAPI document has it: exactly one of the two.
+#[cfg(feature = "openapi")]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum RevokeOneOf {
+    /// One session.
+    One {
+        /// Its id.
+        id: String,
+    },
+    /// Several.
+    Several {
+        /// Which ones.
+        which: WhichSessions,
+    },
+}
+
 /// Several sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -68,15 +85,31 @@ pub struct Revoked {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CreateToken {
     /// What its owner calls it, 1-64 characters.
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 64))]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::Label))]
     pub name: String,
     /// What it may do: `chat:read`, `chat:write` (both by default), and for administrators `audit:read`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<Scope>>, min_items = 1))]
     pub scopes: Option<Vec<String>>,
     /// Seconds that it lives: 60 to 366 days, 90 days by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(minimum = 60, maximum = 31_622_400))]
     pub expires_in: Option<u64>,
+}
+
+/// What a token may do, as the OpenAPI document has it.
+#[cfg(feature = "openapi")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub enum Scope {
+    /// Look and listen.
+    #[serde(rename = "chat:read")]
+    Read,
+    /// Say and change.
+    #[serde(rename = "chat:write")]
+    Write,
+    /// Read the audit log.
+    #[serde(rename = "audit:read")]
+    Audit,
 }
 
 /// Answer to [`CreateToken`]: the only time that the token is told.

@@ -10,8 +10,13 @@ pub struct ListUsers {
     /// A part of the name, in any case.
     #[serde(default)]
     pub q: Option<String>,
-    /// `admin`, `member` or `bot`.
+    /// `admin`, `member` or `bot`; empty for all.
     #[serde(default)]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(pattern = "^(admin|member|bot)?$"),
+        param(pattern = "^(admin|member|bot)?$")
+    )]
     pub role: Option<String>,
     /// Disabled ones only, or none of them.
     #[serde(default)]
@@ -82,6 +87,7 @@ pub struct SetRole {
     /// The account's id.
     pub user_id: String,
     /// `admin` or `member`.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^(admin|member)$"))]
     pub role: String,
 }
 
@@ -120,6 +126,7 @@ pub struct ResetLink {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CreateBot {
     /// Its name: a valid [`crate::PeerId`] that nobody has or had.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::PeerId))]
     pub username: String,
 }
 
@@ -203,9 +210,19 @@ pub struct SearchAudit {
     pub q: Option<String>,
     /// Not older than this (RFC 3339).
     #[serde(default)]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(schema_with = time_or_empty),
+        param(schema_with = time_or_empty)
+    )]
     pub from: Option<String>,
     /// Older than this (RFC 3339).
     #[serde(default)]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(schema_with = time_or_empty),
+        param(schema_with = time_or_empty)
+    )]
     pub to: Option<String>,
     /// Before the entry of this number: `next` of the page before.
     #[serde(default)]
@@ -220,7 +237,21 @@ pub struct SearchAudit {
     pub limit: Option<usize>,
     /// Of the export: `jsonl` (by default) or `csv`.
     #[serde(default)]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(pattern = "^(jsonl|csv)$"),
+        param(pattern = "^(jsonl|csv)$")
+    )]
     pub format: Option<String>,
+}
+
+/// A time (RFC 3339), or empty for none.
+#[cfg(feature = "openapi")]
+fn time_or_empty() -> utoipa::openapi::Schema {
+    use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type};
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let time = text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+    AnyOfBuilder::new().item(time).item(text().max_length(Some(0))).build().into()
 }
 
 /// Answer to [`SearchAudit`], newest first.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Register {
     /// The account's name: a valid [`crate::PeerId`], unique whatever its case.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::PeerId))]
     pub username: String,
     /// The password.
     pub password: String,
@@ -167,6 +168,7 @@ pub struct OidcProvider {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChooseName {
     /// The account's name: a valid [`crate::PeerId`], unique whatever its case.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::PeerId))]
     pub username: String,
 }
 
@@ -198,7 +200,7 @@ pub struct Addresses {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AskQr {
-    /// An address, say; 1 to 512 bytes.
+    /// An address, say; 1 to 512 characters.
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 512))]
     pub text: String,
 }

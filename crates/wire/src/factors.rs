@@ -135,7 +135,7 @@ pub struct RenamePasskey {
     /// Its public id.
     pub id: String,
     /// What its owner calls it from now on, 1-64 characters.
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 64))]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::Label))]
     pub name: String,
 }
 

@@ -12,6 +12,7 @@
 //! - [`device`]: a peer's devices and their keys.
 //! - [`signal`]: how two devices agree on a link, by way of the tracker.
 //! - [`p2p`]: what linked devices say to each other.
+//! - `headers`: headers of answers, for the OpenAPI documents (feature `openapi`).
 //! - [`hex`]: ids and digests in hex.
 //! - [`identity`]: the claims of the signed identity that backend-auth mints and the tracker verifies.
 //!
@@ -25,6 +26,8 @@ pub mod chat;
 pub mod device;
 pub mod event;
 pub mod factors;
+#[cfg(feature = "openapi")]
+pub mod headers;
 pub mod hex;
 pub mod identity;
 pub mod ids;
@@ -37,6 +40,12 @@ pub use device::DeviceId;
 pub use ids::{ChannelName, MessageId, PeerId};
 
 use serde::{Deserialize, Serialize};
+
+/// What someone calls a thing of theirs, as the OpenAPI documents have it: not blank, and without control characters.
+#[cfg(feature = "openapi")]
+#[derive(utoipa::ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$")]
+pub struct Label(#[expect(dead_code, reason = "it is read by the derive only")] String);
 
 /// `"status": "success"` around an answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]

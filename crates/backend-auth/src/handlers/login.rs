@@ -38,8 +38,8 @@ pub(super) const SECOND_FACTOR_NEEDED: &str = "second_factor_needed";
 /// Sign in: sets the session's cookie. JSON gets JSON, a form gets a redirect.
 #[utoipa::path(post, path = "/login", tag = "accounts", request_body = wire::auth::Login,
     responses(
-        (status = 200, body = wire::Success<wire::auth::Account>, description = "Signed in; Set-Cookie holds the session"),
-        (status = 403, body = SecondFactorNeeded, description = "`second_factor_needed`: the password is right; Set-Cookie holds a half session, good for showing one of `factors` within `expires_in` seconds and for nothing else"),
+        (status = 200, body = wire::Success<wire::auth::Account>, description = "Signed in; Set-Cookie holds the session", headers(("set-cookie" = String, description = "The session"))),
+        (status = 403, body = SecondFactorNeeded, description = "`second_factor_needed`: the password is right; Set-Cookie holds a half session, good for showing one of `factors` within `expires_in` seconds and for nothing else", headers(("set-cookie" = String, description = "The half session"))),
         (status = 303, description = "A form: to its `next` or that of the address, to /login/code for the second factor, or back to the page with `?error=CODE`"),
         (status = 401, description = "`wrong_credentials`: unknown name or wrong password, not told apart"),
         (status = 429, description = "`too_many_requests`, with Retry-After"),

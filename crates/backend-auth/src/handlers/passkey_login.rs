@@ -54,7 +54,7 @@ pub struct ShowSecond {
 /// Begin to sign in by a passkey alone, without a name.
 #[utoipa::path(post, path = "/login/passkey", tag = "accounts",
     responses(
-        (status = 200, body = wire::Success<Options>, description = "For `navigator.credentials.get`; Set-Cookie names the exchange, which is good once and for 5 minutes"),
+        (status = 200, body = wire::Success<Options>, description = "For `navigator.credentials.get`; Set-Cookie names the exchange, which is good once and for 5 minutes", headers(("set-cookie" = String, description = "The exchange"))),
         (status = 409, description = "`passkeys_unavailable`: this host has no name, or it is plain http; the message says which"),
         (status = 429, description = "`too_many_requests`, with Retry-After: this address begins too many sign-ins")))]
 pub async fn begin(State(app): State<Arc<App>>, client: Client) -> Response {
@@ -77,7 +77,7 @@ fn ask(app: &App, client: &Client) -> Result<(Value, Option<HeaderValue>), Probl
 /// Sign in by a passkey. No other factor is asked for: it is one that the person has, and the authenticator verified the person.
 #[utoipa::path(post, path = "/login/passkey/finish", tag = "accounts", request_body = ShowPasskey,
     responses(
-        (status = 200, body = wire::Success<wire::auth::Account>, description = "Signed in; Set-Cookie holds the session"),
+        (status = 200, body = wire::Success<wire::auth::Account>, description = "Signed in; Set-Cookie holds the session", headers(("set-cookie" = String, description = "The session"))),
         (status = 401, description = "`unknown_passkey`: nobody's, removed, its account is disabled, or its answer is wrong; not told apart"),
         (status = 409, description = "`passkeys_unavailable`; `no_exchange`: POST /login/passkey first, or again"),
         (status = 429, description = "`too_many_requests`, with Retry-After"),
@@ -223,7 +223,7 @@ async fn ask_second(app: &App, client: &Client, headers: &HeaderMap) -> Result<V
 /// Complete a sign-in with a passkey, after `POST /login` answered `second_factor_needed`.
 #[utoipa::path(post, path = "/login/second/passkey/finish", tag = "second factors", request_body = ShowSecond,
     responses(
-        (status = 200, body = wire::Success<wire::auth::Account>, description = "Signed in; Set-Cookie holds the session"),
+        (status = 200, body = wire::Success<wire::auth::Account>, description = "Signed in; Set-Cookie holds the session", headers(("set-cookie" = String, description = "The session"))),
         (status = 401, description = "`unknown_passkey`: not the account's, or its answer is wrong; `sign_in_again`: the password is to be shown first, or again"),
         (status = 409, description = "`passkeys_unavailable`; `no_exchange`: POST /login/second/passkey first, or again"),
         (status = 429, description = "`too_many_requests`, with Retry-After"),

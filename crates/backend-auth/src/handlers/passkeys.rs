@@ -41,7 +41,7 @@ pub struct Options {
 #[derive(Deserialize, ToSchema)]
 pub struct AddPasskey {
     /// What its owner calls it, 1-64 characters.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(value_type = wire::Label)]
     pub name: String,
     /// What `navigator.credentials.create` gave, by its `toJSON()`; of that, `response.attestationObject` and `response.clientDataJSON` are needed.
     #[schema(value_type = Object)]
@@ -126,7 +126,7 @@ async fn options(app: &App, client: &Client, caller: &SignedIn) -> Result<Value,
 /// come; from then on a password alone is not enough.
 #[utoipa::path(post, path = "/auth/passkeys", tag = "second factors", request_body = AddPasskey,
     responses(
-        (status = 200, body = wire::Success<RecoveryCodes>, description = "Set-Cookie renews the session"),
+        (status = 200, body = wire::Success<RecoveryCodes>, description = "Set-Cookie renews the session", headers(("set-cookie" = String, description = "The session, with a new token"))),
         (status = 400, description = "`invalid_field`; `invalid_passkey`: not what was asked for, for another host, or its owner wasn't verified"),
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`reauth_required`: POST /auth/reauth first"),
@@ -225,7 +225,7 @@ pub async fn rename(
 /// Remove a passkey. All other sessions of the account end, this one gets a new token. The recovery codes go with the last second factor.
 #[utoipa::path(post, path = "/auth/passkeys/remove", tag = "second factors", request_body = RemovePasskey,
     responses(
-        (status = 200, body = wire::Success<Done>, description = "Set-Cookie renews the session"),
+        (status = 200, body = wire::Success<Done>, description = "Set-Cookie renews the session", headers(("set-cookie" = String, description = "The session, with a new token"))),
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`reauth_required`: POST /auth/reauth first"),
         (status = 404, description = "`unknown_passkey`"),

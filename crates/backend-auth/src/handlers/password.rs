@@ -24,7 +24,7 @@ use crate::store::{self, accounts, devices, sessions};
 /// Change the own password, or set the first one of an account that OpenID Connect made.
 #[utoipa::path(post, path = "/password", tag = "accounts", request_body = wire::auth::ChangePassword,
     responses(
-        (status = 200, body = wire::Success<wire::auth::Account>, description = "Changed; Set-Cookie renews this session, all others are over"),
+        (status = 200, body = wire::Success<wire::auth::Account>, description = "Changed; Set-Cookie renews this session, all others are over", headers(("set-cookie" = String, description = "The session, with a new token"))),
         (status = 303, description = "A form: to /"),
         (status = 400, description = "The new password is too short, too long or too common"),
         (status = 401, description = "`unauthenticated`"),

@@ -26,7 +26,7 @@ use crate::throttle::Attempt;
 /// Show the password again. The session gets a new token, and counts as just signed in.
 #[utoipa::path(post, path = "/auth/reauth", tag = "accounts", request_body = wire::auth::Reauth,
     responses(
-        (status = 200, body = wire::Success<wire::auth::Account>, description = "Set-Cookie renews the session"),
+        (status = 200, body = wire::Success<wire::auth::Account>, description = "Set-Cookie renews the session", headers(("set-cookie" = String, description = "The session, with a new token"))),
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`wrong_password`"),
         (status = 429, description = "`too_many_requests`, with Retry-After"),

@@ -27,7 +27,7 @@ use crate::store::{self, devices, sessions};
 /// Make an account and sign in. JSON gets JSON, a form gets a redirect.
 #[utoipa::path(post, path = "/register", tag = "accounts", request_body = wire::auth::Register,
     responses(
-        (status = 200, body = wire::Success<wire::auth::Account>, description = "Made and signed in; Set-Cookie holds the session"),
+        (status = 200, body = wire::Success<wire::auth::Account>, description = "Made and signed in; Set-Cookie holds the session", headers(("set-cookie" = String, description = "The session"))),
         (status = 303, description = "A form: to its `next` or that of the address, or back to the page with `?error=CODE`"),
         (status = 400, description = "`invalid_username`, `password_too_short`, `password_too_long`, `password_too_common`, `invalid_invite`"),
         (status = 403, description = "`registration_closed` or `invite_required`"),

@@ -36,7 +36,7 @@ const RECOVERY: &str = "mfa";
 /// Complete a sign-in with a code, after `POST /login` answered `second_factor_needed`. Needs the cookie that that answer set.
 #[utoipa::path(post, path = "/login/code", tag = "second factors", request_body = EnterCode,
     responses(
-        (status = 200, body = wire::Success<wire::auth::Account>, description = "Signed in; Set-Cookie holds the session"),
+        (status = 200, body = wire::Success<wire::auth::Account>, description = "Signed in; Set-Cookie holds the session", headers(("set-cookie" = String, description = "The session"))),
         (status = 303, description = "A form: to `next` of the first step, or back to the page with `?error=CODE`"),
         (status = 400, description = "`invalid_recovery_code`: unknown or used, not told apart"),
         (status = 401, description = "`wrong_code`: not the app's code of now, or used already; `sign_in_again`: the password is to be shown first, or again"),

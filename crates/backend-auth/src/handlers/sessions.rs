@@ -49,7 +49,7 @@ async fn find(app: &App, caller: &SignedIn) -> Result<Vec<Session>, Problem> {
 }
 
 /// End one session, all others, or all. Whoever ends another one than its own must have signed in a moment ago.
-#[utoipa::path(post, path = "/auth/sessions/revoke", tag = "accounts", request_body = RevokeSessions,
+#[utoipa::path(post, path = "/auth/sessions/revoke", tag = "accounts", request_body = wire::account::RevokeOneOf,
     responses(
         (status = 200, body = wire::Success<Revoked>),
         (status = 400, description = "`invalid_field`"),

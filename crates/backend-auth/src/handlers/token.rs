@@ -21,6 +21,7 @@ use crate::clock;
 pub struct TokenRequest {
     /// The service that will read it: `chat-tracker`, also when left out.
     #[serde(default)]
+    #[schema(pattern = "^chat-tracker$")]
     aud: Option<String>,
 }
 

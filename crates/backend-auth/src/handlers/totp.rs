@@ -71,7 +71,7 @@ async fn begin(app: &App, client: &Client, caller: &SignedIn) -> Result<TotpEnro
 /// ten recovery codes.
 #[utoipa::path(post, path = "/auth/totp/confirm", tag = "second factors", request_body = ConfirmTotp,
     responses(
-        (status = 200, body = wire::Success<RecoveryCodes>, description = "Set-Cookie renews the session"),
+        (status = 200, body = wire::Success<RecoveryCodes>, description = "Set-Cookie renews the session", headers(("set-cookie" = String, description = "The session, with a new token"))),
         (status = 401, description = "`unauthenticated`; `wrong_code`"),
         (status = 403, description = "`reauth_required`: POST /auth/reauth first"),
         (status = 409, description = "`no_enrolment`: POST /auth/totp first, or again"),
@@ -144,7 +144,7 @@ async fn begin_use(
 /// second factor.
 #[utoipa::path(post, path = "/auth/totp/remove", tag = "second factors",
     responses(
-        (status = 200, body = wire::Success<Done>, description = "Set-Cookie renews the session"),
+        (status = 200, body = wire::Success<Done>, description = "Set-Cookie renews the session", headers(("set-cookie" = String, description = "The session, with a new token"))),
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`reauth_required`: POST /auth/reauth first"),
         (status = 404, description = "`no_totp`")))]

@@ -94,7 +94,7 @@ fn no_store(mut response: Response) -> Response {
 
 /// The keys that verify identities (RFC 7517), and their issuer.
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "identity",
-    responses((status = 200, description = "A JSON Web Key Set with the member `issuer`")))]
+    responses((status = 200, description = "A JSON Web Key Set with the member `issuer`", headers(("cache-control" = String, description = "It may be kept for five minutes")))))]
 pub async fn key_set(State(app): State<Arc<App>>) -> Response {
     let mut response = Json(app.mint.key_set(clock::now())).into_response();
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));

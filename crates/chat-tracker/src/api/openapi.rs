@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{RefOr, Required};
 use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
+use wire::headers::{Declared, Shape, declare};
 use wire::identity::IDENTITY_HEADER;
 
 use super::{chat, links, original, service_calls};
@@ -90,7 +91,7 @@ pub(crate) enum ErrorsOfPeers {
         wire::event::Event, wire::event::Command, wire::chat::Scope, wire::PeerId, wire::ChannelName,
         wire::MessageId, ErrorEnvelope,
     )),
-    modifiers(&Security, &MayBeEmpty),
+    modifiers(&Security, &MayBeEmpty, &Headers),
     security((), ("bearer" = []), ("proxy" = [])),
 )]
 pub(crate) struct Document;
@@ -117,6 +118,32 @@ impl Modify for Security {
                 "The same kind of token, set by the proxy for a session's calls.",
             ))),
         );
+    }
+}
+
+/// What answers of these statuses have.
+const HEADERS: [Declared; 2] = [
+    Declared {
+        status: Some("405"),
+        name: "allow",
+        about: "The methods that there are",
+        shape: Shape::Pattern("^[A-Z]+(, [A-Z]+)*$"),
+        always: true,
+    },
+    Declared {
+        status: Some("429"),
+        name: "retry-after",
+        about: "Seconds to wait, where that helps",
+        shape: Shape::Seconds,
+        always: false,
+    },
+];
+
+struct Headers;
+
+impl Modify for Headers {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        declare(document, &HEADERS);
     }
 }
 

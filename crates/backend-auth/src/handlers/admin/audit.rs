@@ -48,7 +48,7 @@ async fn find(app: &App, uri: &Uri) -> Result<AuditPage, Problem> {
 /// All entries that fit, newest first, as a file: JSON lines or CSV (RFC 4180).
 #[utoipa::path(get, path = "/auth/admin/audit/export", tag = "administration", params(SearchAudit),
     responses(
-        (status = 200, description = "A line an entry", content_type = "application/jsonl", body = String),
+        (status = 200, description = "A line an entry", content((String = "application/jsonl"), (String = "text/csv")), headers(("content-disposition" = String, description = "The file's name"))),
         (status = 400, description = "`invalid_query`"),
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`not_an_admin`, `insufficient_scope`")))]

@@ -26,7 +26,7 @@ use crate::store::ways::{self, Doors};
 /// Begin to link the account with who its owner is at the provider: the browser goes there next, and comes back to /account.
 #[utoipa::path(post, path = "/auth/oidc/link", tag = "accounts",
     responses(
-        (status = 200, body = wire::Success<GoThere>, description = "Where the browser goes next; Set-Cookie is good for 10 minutes"),
+        (status = 200, body = wire::Success<GoThere>, description = "Where the browser goes next; Set-Cookie is good for 10 minutes", headers(("set-cookie" = String, description = "The sign-in"))),
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`reauth_required`: POST /auth/reauth first"),
         (status = 404, description = "`no_provider`: this server has none"),
@@ -52,7 +52,7 @@ pub async fn begin(State(app): State<Arc<App>>, client: Client, Fresh(caller): F
 /// Unlink the account from a provider. All other sessions of the account end, this one gets a new token.
 #[utoipa::path(post, path = "/auth/oidc/unlink", tag = "accounts", request_body = Unlink,
     responses(
-        (status = 200, body = wire::Success<Done>, description = "Set-Cookie renews the session"),
+        (status = 200, body = wire::Success<Done>, description = "Set-Cookie renews the session", headers(("set-cookie" = String, description = "The session, with a new token"))),
         (status = 401, description = "`unauthenticated`"),
         (status = 403, description = "`reauth_required`: POST /auth/reauth first"),
         (status = 404, description = "`unknown_link`"),

@@ -30,7 +30,7 @@ pub(super) const NAME_NEEDED: &str = "name_needed";
 /// Choose the name of the account that a first sign-in by OpenID Connect makes. Needs the cookie that `GET /auth/oidc/callback` set.
 #[utoipa::path(post, path = "/login/name", tag = "accounts", request_body = ChooseName,
     responses(
-        (status = 200, body = wire::Success<wire::auth::Account>, description = "Made and signed in; Set-Cookie holds the session"),
+        (status = 200, body = wire::Success<wire::auth::Account>, description = "Made and signed in; Set-Cookie holds the session", headers(("set-cookie" = String, description = "The session"))),
         (status = 303, description = "A form: to where the sign-in began, or back to the page with `?error=CODE`"),
         (status = 400, description = "`invalid_username`"),
         (status = 401, description = "`sign_in_again`: the sign-in at the provider is to be done first, or again"),

@@ -7,8 +7,10 @@ use wire::headers::{Declared, Shape, declare};
 
 use crate::handlers::{
     account, admin, factors, guide, invites, login, logout, oidc, passkey_login, passkeys,
-    password, reauth, register, reset, second, sessions, strength, token, tokens, totp, verify,
+    password, reauth, register, reset, revocations, second, sessions, strength, token, tokens,
+    totp, verify,
 };
+use crate::router;
 
 /// The document.
 #[derive(OpenApi)]
@@ -73,7 +75,11 @@ use crate::handlers::{
         admin::invites::list,
         admin::invites::revoke,
         admin::audit::search,
-        admin::audit::export
+        admin::audit::export,
+        revocations::since,
+        router::health,
+        router::ready,
+        router::document
     ),
     modifiers(&Bodies, &Headers, &Pages),
     tags(
@@ -81,7 +87,8 @@ use crate::handlers::{
         (name = "second factors", description = "What shows who one is besides the password. An account that has one is asked for it by `POST /login`: 403 `second_factor_needed`"),
         (name = "administration", description = "What administrators ask and change. A change needs a sign-in of the last minutes: 403 `reauth_required` otherwise"),
         (name = "identity", description = "What the proxy and the tracker ask"),
-        (name = "pages", description = "What the web client asks")
+        (name = "pages", description = "What the web client asks"),
+        (name = "service", description = "The program itself")
     )
 )]
 pub struct Document;

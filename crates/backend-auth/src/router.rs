@@ -16,9 +16,11 @@ use crate::handlers::{
 };
 use crate::{App, csrf, headers, openapi, pages};
 
-/// All routes over one state.
-pub fn build(app: &Arc<App>) -> Router {
-    let calls: [(&str, MethodRouter<Arc<App>>); 54] = [
+type Call = (&'static str, MethodRouter<Arc<App>>);
+
+/// What people's browsers and programs call.
+fn calls() -> [Call; 54] {
+    [
         ("/register", post(register::register).get(pages::serve)),
         ("/login", post(login::login).get(pages::serve)),
         ("/login/code", post(second::code).get(pages::serve)),
@@ -73,14 +75,33 @@ pub fn build(app: &Arc<App>) -> Router {
         ("/auth/qr", post(guide::qr)),
         ("/auth/openapi.json", get(document)),
         ("/ready", get(ready)),
-    ];
+    ]
+}
+
+/// What is asked by programs only, and often: no headers for browsers.
+fn quick() -> [Call; 4] {
+    [
+        ("/auth/verify", get(verify::verify)),
+        ("/.well-known/jwks.json", get(verify::key_set)),
+        ("/internal/revocations", get(revocations::since)),
+        ("/health", get(health)),
+    ]
+}
+
+/// The paths of all calls.
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    calls().into_iter().chain(quick()).map(|(path, _)| path)
+}
+
+/// All routes over one state.
+pub fn build(app: &Arc<App>) -> Router {
     // A form without an action is sent to the address of its page, and these pages have two.
     let files = Router::new()
         .route("/register.html", post(register::register).get(pages::serve))
         .route("/login.html", post(login::login).get(pages::serve))
         .route("/login-code.html", post(second::code).get(pages::serve))
         .route("/login-name.html", post(oidc::name::choose).get(pages::serve));
-    let calls = both(files, calls)
+    let calls = both(files, calls())
         .fallback(pages::serve)
         .layer(middleware::from_fn_with_state(app.clone(), csrf::guard))
         .with_state(app.clone());
@@ -88,30 +109,27 @@ pub fn build(app: &Arc<App>) -> Router {
     let guarded = Router::new()
         .fallback_service(calls)
         .layer(middleware::from_fn_with_state(app.clone(), headers::add));
-    // Asked by programs only, and often: no headers for browsers.
-    let quick = [
-        ("/auth/verify", get(verify::verify)),
-        ("/.well-known/jwks.json", get(verify::key_set)),
-        ("/internal/revocations", get(revocations::since)),
-        ("/health", get(health)),
-    ];
-    both(Router::new(), quick).merge(guarded).with_state(app.clone())
+    both(Router::new(), quick()).merge(guarded).with_state(app.clone())
 }
 
-fn both<const N: usize>(
-    router: Router<Arc<App>>,
-    calls: [(&str, MethodRouter<Arc<App>>); N],
-) -> Router<Arc<App>> {
+fn both<const N: usize>(router: Router<Arc<App>>, calls: [Call; N]) -> Router<Arc<App>> {
     calls.into_iter().fold(router, |router, (path, call)| {
         router.route(path, call.clone()).route(&format!("{path}/"), call)
     })
 }
 
-async fn health() -> Response {
+/// Alive.
+#[utoipa::path(get, path = "/health", tag = "service", responses((status = 200, body = wire::Success<Done>)))]
+pub(crate) async fn health() -> Response {
     success(Done {})
 }
 
-async fn ready(State(app): State<Arc<App>>) -> Response {
+/// Alive, and able to answer calls.
+#[utoipa::path(get, path = "/ready", tag = "service",
+    responses(
+        (status = 200, body = wire::Success<Done>),
+        (status = 503, description = "`not_ready`")))]
+pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     if app.is_ready().await {
         success(Done {})
     } else {
@@ -119,6 +137,8 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-async fn document() -> Response {
+/// This document.
+#[utoipa::path(get, path = "/auth/openapi.json", tag = "service", responses((status = 200, body = Object)))]
+pub(crate) async fn document() -> Response {
     Json(openapi::Document::openapi()).into_response()
 }

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use http::uri::PathAndQuery;
 use http::{Request, Uri};
 use tower::ServiceExt;
@@ -11,41 +11,55 @@ use crate::api::{chat, links, openapi, original, service_calls};
 use crate::tracker::Tracker;
 use crate::{sse, ws};
 
+type Call = (&'static str, MethodRouter<Tracker>);
+
+fn calls() -> [Call; 29] {
+    [
+        // The original API.
+        ("/submit-info", post(original::submit_info)),
+        ("/get-list", get(original::get_list)),
+        ("/add-list", post(original::add_list)),
+        ("/connect-peer", post(original::connect_peer)),
+        ("/broadcast-peer", post(original::broadcast_peer)),
+        ("/send-peer", post(original::send_peer)),
+        ("/get-messages", get(original::get_messages).post(original::post_get_messages)),
+        ("/hello", get(original::hello).post(original::hello).put(original::hello)),
+        ("/login", post(original::login)),
+        // The newer API.
+        ("/chat/me", get(chat::me)),
+        ("/chat/channels", get(chat::channels).post(chat::create)),
+        ("/chat/channels/join", post(chat::join)),
+        ("/chat/channels/leave", post(chat::leave)),
+        ("/chat/members", get(chat::members)),
+        ("/chat/peers", get(chat::peers)),
+        ("/chat/messages", get(chat::messages)),
+        ("/chat/read", post(chat::read)),
+        ("/chat/mailbox", get(chat::mailbox)),
+        ("/chat/mailbox/ack", post(chat::ack)),
+        ("/chat/direct/status", post(chat::statuses)),
+        ("/chat/devices", get(links::devices).post(links::register)),
+        ("/chat/devices/remove", post(links::remove)),
+        ("/chat/signal", post(links::signal)),
+        ("/chat/ice", get(links::ice)),
+        ("/chat/events", get(sse::events)),
+        ("/chat/ws", get(ws::socket)),
+        ("/chat/openapi.json", get(openapi::document)),
+        // Operation.
+        ("/health", get(service_calls::health)),
+        ("/ready", get(service_calls::ready)),
+    ]
+}
+
+/// The paths of all calls.
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    calls().into_iter().map(|(path, _)| path)
+}
+
 /// All routes. A path works with and without a trailing slash.
 pub fn router(tracker: Tracker) -> Router {
-    let table = Router::new()
-        // The original API.
-        .route("/submit-info", post(original::submit_info))
-        .route("/get-list", get(original::get_list))
-        .route("/add-list", post(original::add_list))
-        .route("/connect-peer", post(original::connect_peer))
-        .route("/broadcast-peer", post(original::broadcast_peer))
-        .route("/send-peer", post(original::send_peer))
-        .route("/get-messages", get(original::get_messages).post(original::post_get_messages))
-        .route("/hello", get(original::hello).post(original::hello).put(original::hello))
-        .route("/login", post(original::login))
-        // The newer API.
-        .route("/chat/me", get(chat::me))
-        .route("/chat/channels", get(chat::channels).post(chat::create))
-        .route("/chat/channels/join", post(chat::join))
-        .route("/chat/channels/leave", post(chat::leave))
-        .route("/chat/members", get(chat::members))
-        .route("/chat/peers", get(chat::peers))
-        .route("/chat/messages", get(chat::messages))
-        .route("/chat/read", post(chat::read))
-        .route("/chat/mailbox", get(chat::mailbox))
-        .route("/chat/mailbox/ack", post(chat::ack))
-        .route("/chat/direct/status", post(chat::statuses))
-        .route("/chat/devices", get(links::devices).post(links::register))
-        .route("/chat/devices/remove", post(links::remove))
-        .route("/chat/signal", post(links::signal))
-        .route("/chat/ice", get(links::ice))
-        .route("/chat/events", get(sse::events))
-        .route("/chat/ws", get(ws::socket))
-        .route("/chat/openapi.json", get(openapi::document))
-        // Operation.
-        .route("/health", get(service_calls::health))
-        .route("/ready", get(service_calls::ready))
+    let table = calls()
+        .into_iter()
+        .fold(Router::new(), |router, (path, call)| router.route(path, call))
         .fallback(service_calls::no_such_path)
         .with_state(tracker);
     // The slash has to go before the table is asked, and a refused method gets its `Allow` after it was

@@ -55,6 +55,7 @@ pub struct Claims {
 
 /// Answer to `GET /internal/revocations`, which the tracker asks every few seconds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Revocations {
     /// `since` of the next question.
     pub cursor: String,

@@ -17,28 +17,31 @@ use crate::body;
 use crate::clock;
 use crate::store::revocations;
 
-#[derive(Debug, Default, Deserialize)]
-struct Since {
+/// Query of `GET /internal/revocations`
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Since {
+    /// The cursor of the last answer.
     #[serde(default)]
     since: Option<String>,
 }
 
 /// What ended since the cursor of the last answer; without one, what still matters to a verifier that starts.
+#[utoipa::path(get, path = "/internal/revocations", tag = "identity", params(Since),
+    responses(
+        (status = 200, body = Revocations),
+        (status = 400, description = "`invalid_query`"),
+        (status = 404, description = "`not_found`, for whoever comes by way of a proxy")))]
 pub async fn since(State(app): State<Arc<App>>, headers: HeaderMap, uri: Uri) -> Response {
-    if ["x-forwarded-for", "x-forwarded-host", FORWARDED.as_str()]
-        .iter()
-        .any(|name| headers.contains_key(*name))
-    {
-        return Problem::not_found("not_found", "there is no such page or call").into_response();
-    }
-    match find(&app, &uri).await {
-        Ok(found) => {
-            let mut response = Json(found).into_response();
-            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            response
-        }
-        Err(problem) => problem.into_response(),
-    }
+    let forwarded = ["x-forwarded-for", "x-forwarded-host", FORWARDED.as_str()];
+    let found = if forwarded.iter().any(|name| headers.contains_key(*name)) {
+        Err(Problem::not_found("not_found", "there is no such page or call"))
+    } else {
+        find(&app, &uri).await
+    };
+    let mut response = found.map(Json).into_response();
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 async fn find(app: &App, uri: &Uri) -> Result<Revocations, Problem> {

@@ -1,6 +1,6 @@
 //! What holds for each call that the OpenAPI document names, so that a new one can't be forgotten.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -108,6 +108,35 @@ async fn rule_46_no_call_takes_a_body_of_a_megabyte() {
     }
     assert!(too_large > 15, "{too_large}");
     assert_eq!(stored(&world), before);
+}
+
+/// Beside their call, these addresses have a page.
+const WITH_A_PAGE: [&str; 5] = ["/register", "/login", "/login/code", "/login/name", "/reset"];
+
+#[tokio::test]
+async fn the_document_names_each_route_and_each_of_its_methods() {
+    let world = World::new().await;
+    let visitor = world.visitor();
+    let document = visitor.get("/auth/openapi.json").await.json();
+    let documented = document["paths"].as_object().unwrap();
+    let routed: BTreeSet<&str> = backend_auth::router::paths().collect();
+    assert_eq!(documented.keys().map(String::as_str).collect::<BTreeSet<_>>(), routed);
+    for path in routed {
+        let answer = visitor.copy().send(Method::TRACE, path, &[], None).await;
+        assert_eq!(answer.status, 405, "{path}");
+        let allowed: BTreeSet<_> =
+            answer.header("allow").split(',').map(|method| method.trim().to_lowercase()).collect();
+        let mut named: BTreeSet<_> =
+            documented[path].as_object().unwrap().keys().cloned().collect();
+        if WITH_A_PAGE.contains(&path) {
+            named.insert("get".to_owned());
+        }
+        // Comes with every GET.
+        if named.contains("get") {
+            named.insert("head".to_owned());
+        }
+        assert_eq!(allowed, named, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -85,7 +85,7 @@ pub(crate) enum ErrorsOfPeers {
         chat::messages, chat::read, chat::mailbox, chat::ack, chat::statuses,
         links::register, links::devices, links::remove, links::signal, links::ice,
         sse::events, ws::socket,
-        service_calls::health, service_calls::ready,
+        service_calls::health, service_calls::ready, document,
     ),
     components(schemas(
         wire::event::Event, wire::event::Command, wire::chat::Scope, wire::PeerId, wire::ChannelName,
@@ -161,7 +161,8 @@ impl Modify for MayBeEmpty {
     }
 }
 
-/// The document.
+/// This document.
+#[utoipa::path(get, path = "/chat/openapi.json", tag = "service", responses((status = 200, body = Object)))]
 pub(crate) async fn document() -> Json<utoipa::openapi::OpenApi> {
     Json(Document::openapi())
 }

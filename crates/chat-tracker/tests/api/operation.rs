@@ -1,5 +1,7 @@
 //! Restarts, readiness, presence, and the OpenAPI document.
 
+use std::collections::BTreeSet;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -59,6 +61,25 @@ async fn alive_and_ready_are_told_apart() {
     good(tracker.get("/health").await);
     let message = refused(tracker.get("/ready").await, 503, "not_ready");
     assert!(message.contains("backend-auth"), "{message}");
+}
+
+#[tokio::test]
+async fn the_openapi_document_names_each_route_and_each_of_its_methods() {
+    let tracker = tracker().await;
+    let response = tracker.request(Method::GET, "/chat/openapi.json").send().await.unwrap();
+    let document: Value = response.json().await.unwrap();
+    let documented = document["paths"].as_object().unwrap();
+    let routed: BTreeSet<&str> = chat_tracker::router::paths().collect();
+    assert_eq!(documented.keys().map(String::as_str).collect::<BTreeSet<_>>(), routed);
+    for path in routed {
+        let answer = tracker.request(Method::TRACE, path).send().await.unwrap();
+        assert_eq!(answer.status(), 405, "{path}");
+        let allowed = answer.headers()["allow"].to_str().unwrap().to_lowercase();
+        // Comes with every GET.
+        let allowed: BTreeSet<_> = allowed.split(", ").filter(|&method| method != "head").collect();
+        let named = documented[path].as_object().unwrap().keys().map(String::as_str);
+        assert_eq!(allowed, named.collect(), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -9,21 +9,21 @@ from test_links import talk
 
 
 def open_tab(person, url):
-    """Another tab of the same browser, in the same talk."""
+    """Another tab of the same browser, in the same conversation."""
     page = person.new_page()
     person.enter(page)
     page.goto(url)
-    expect(page.locator("#link-state")).to_be_visible()
-    return page
-
-
-def open_channel(person):
-    """Another tab of the same browser, in the channel of the first."""
-    page = person.new_page()
-    person.enter(page)
-    page.goto(person.page.url)
     expect(page.locator("#text")).to_be_visible()
     return page
+
+
+def ben_in_two_tabs(visit):
+    """Ana and Ben, linked, and Ben's second tab."""
+    ana, ben = visit("ana"), visit("ben")
+    talk(ana, ben)
+    second = open_tab(ben, ben.page.url)
+    ben.linked(page=second)
+    return ana, ben, second
 
 
 def texts(page):
@@ -46,10 +46,7 @@ def links_of(person):
 
 
 def test_two_tabs_share_one_link_and_show_each_message_once(visit):
-    ana, ben = visit("ana"), visit("ben")
-    talk(ana, ben)
-    second = open_tab(ben, ben.page.url)
-    ben.linked(page=second)
+    ana, ben, second = ben_in_two_tabs(visit)
     ana.say("for both tabs")
     for page in (ben.page, second):
         expect(page.locator("li.message.got-direct .said")).to_have_text(["for both tabs"])
@@ -62,10 +59,7 @@ def test_two_tabs_share_one_link_and_show_each_message_once(visit):
 
 
 def test_when_the_leading_tab_is_closed_another_one_takes_over(visit):
-    ana, ben = visit("ana"), visit("ben")
-    talk(ana, ben)
-    second = open_tab(ben, ben.page.url)
-    ben.linked(page=second)
+    ana, ben, second = ben_in_two_tabs(visit)
     ben.page.close()
     ben.page = second
     say(second, "the other one is gone")
@@ -79,10 +73,7 @@ def test_when_the_leading_tab_is_closed_another_one_takes_over(visit):
 
 
 def test_a_message_written_in_a_tab_that_is_closed_at_once_is_sent_by_the_other(visit):
-    ana, ben = visit("ana"), visit("ben")
-    talk(ana, ben)
-    second = open_tab(ben, ben.page.url)
-    ben.linked(page=second)
+    ana, ben, second = ben_in_two_tabs(visit)
     say(second, "gone in a moment")
     expect(second.locator("li.message .said")).to_have_text(["gone in a moment"])
     second.close()
@@ -92,10 +83,7 @@ def test_a_message_written_in_a_tab_that_is_closed_at_once_is_sent_by_the_other(
 
 
 def test_the_other_tab_hears_of_a_message_before_the_disk_has_it(visit):
-    ana, ben = visit("ana"), visit("ben")
-    talk(ana, ben)
-    second = open_tab(ben, ben.page.url)
-    ben.linked(page=second)
+    ana, ben, second = ben_in_two_tabs(visit)
     # No transaction of this tab ever comes to an end that it hears of.
     second.evaluate("Object.defineProperty(IDBTransaction.prototype, 'oncomplete', { set() {} })")
     say(second, "sent by the other tab")
@@ -104,7 +92,7 @@ def test_the_other_tab_hears_of_a_message_before_the_disk_has_it(visit):
 
 def test_a_message_to_a_channel_that_a_closed_tab_left_is_sent_by_the_leading_one(visit):
     ana, ben = visit("ana"), visit("ben")
-    second = open_channel(ben)
+    second = open_tab(ben, ben.page.url)
     ben.link_cut = True
     second.route("**/broadcast-peer", lambda route: route.abort())
     with second.expect_event("requestfailed"):

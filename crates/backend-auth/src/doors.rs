@@ -15,6 +15,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::App;
 use crate::handlers::oidc;
+use crate::markup::escape;
 use crate::next;
 
 const LOGIN: &str = "login.html";
@@ -108,16 +109,7 @@ fn asked_for(factors: &str) -> Option<(&'static str, &'static str)> {
 
 /// The link to the provider. Its name is of our own configuration, and may be any text.
 fn to_provider(name: &str, next: Option<&str>) -> String {
-    let mut escaped = String::with_capacity(name.len());
-    for c in name.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            c => escaped.push(c),
-        }
-    }
+    let escaped = escape(name);
     let query = next.map_or_else(String::new, query);
     format!(
         "<a id=\"oidc-link\" class=\"button big\" href=\"/auth/oidc/login{query}\" data-name=\"{escaped}\">Sign in with {escaped}</a>"

@@ -11,7 +11,7 @@
 //! - [`config`]: flags, and what they become once checked; [`origin`]: the public address among them.
 //! - [`server`]: [`AuthServer`]: opens everything, binds, ends in order; [`data_dir`]: the folder it keeps.
 //! - [`router`]: the table of calls; [`handlers`]: one file per group of calls.
-//! - [`pages`], [`doors`], [`files`], [`headers`]: the web client and what browsers may do with it.
+//! - [`pages`], [`doors`], [`markup`], [`files`], [`headers`]: the web client and what browsers may do with it.
 //! - [`store`]: accounts, sessions, invites, known devices, the audit log in SQLite; [`sessions`]: the same in memory.
 //! - [`step_up`]: what asks for the password again.
 //! - [`password`], [`hasher`]: which passwords do, and hashing them without drowning.
@@ -44,6 +44,7 @@ pub mod headers;
 pub mod host;
 pub mod identity;
 pub mod keys;
+pub mod markup;
 pub mod metrics;
 pub mod next;
 pub mod oidc;

@@ -5,7 +5,7 @@
 //! mostly short ones strung together: a repeated unit, a row of the keyboard or of the alphabet, well-known words
 //! and years, the names of the account and of this program. What remains is estimated by zxcvbn, which knows some 30,000
 //! passwords and 60,000 words and names by rank, keyboard paths, dates and sequences, and finds the cheapest way to put
-//! the password together from them. Last, what looks good and is common all the same is on a list: [`common`].
+//! the password together from them. Last, what looks good and is common all the same is on a list (`common.rs`).
 
 mod common;
 

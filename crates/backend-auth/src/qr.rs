@@ -5,6 +5,8 @@ use std::fmt::Write;
 
 use qrcodegen::{QrCode, QrCodeEcc};
 
+use crate::markup::escape;
+
 /// Characters of a text at most. A code holds 2331 bytes at this level of correction, and a character has at most four.
 const LONGEST: usize = 512;
 /// Modules of white around the code, which readers need.
@@ -47,23 +49,6 @@ pub fn titled(text: &str, title: &str) -> Result<String, String> {
          aria-label=\"{title}\" shape-rendering=\"crispEdges\"><title>{title}</title>\
          <path fill=\"#fff\" d=\"M0,0h{size}v{size}h-{size}z\"/><path fill=\"#000\" d=\"{path}\"/></svg>"
     ))
-}
-
-/// For XML text and attributes; characters that XML 1.0 doesn't have are left out.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ const COMMON: [Declared; 3] = [
     },
 ];
 
-/// Puts these headers and the [`COMMON`] ones into a document. Those that an answer declares itself are always there.
+/// Puts these headers, and those that both services keep to, into a document. Those that an answer declares itself are always there.
 pub fn declare(document: &mut OpenApi, headers: &[Declared]) {
     for item in document.paths.paths.values_mut() {
         for call in [&mut item.get, &mut item.post, &mut item.put].into_iter().flatten() {

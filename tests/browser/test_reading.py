@@ -123,6 +123,20 @@ def test_a_gap_of_hundreds_of_messages_is_closed_after_the_return(visit, world):
     ben.sees("before the gap")
 
 
+def test_the_box_comes_with_the_conversation_that_it_writes_to(visit):
+    ana = visit("ana")
+    held = []
+    ana.page.route("**/chat/channels?scope=all", lambda route: held.append(route))
+    with ana.page.expect_request("**/chat/channels?scope=all"):
+        ana.page.reload()
+    expect(ana.box).to_be_hidden()
+    held[0].continue_()
+    expect(ana.box).to_be_focused()
+    ana.page.keyboard.type("nothing is lost")
+    ana.page.keyboard.press("Enter")
+    ana.sees("nothing is lost")
+
+
 def test_a_draft_waits_in_its_conversation_over_a_reload(visit):
     ana = visit("ana")
     ana.call("POST", "/chat/channels", channel="plans")

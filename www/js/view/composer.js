@@ -62,8 +62,14 @@ export function composerView(chat, attachable = false) {
     // On a touch screen, focus would open the keyboard over what was to be read.
     if (matchMedia('(pointer: fine)').matches && !document.querySelector('dialog[open]')) text.focus();
   };
+  // Nobody can write before there is a conversation to write to: what was typed would get lost.
+  const show = () => {
+    const { active, model } = chat;
+    form.hidden = !(active?.kind === 'direct' || (active && model.channels.get(active.name)?.joined));
+  };
   chat.addEventListener('opened', () => {
     text.value = chat.active ? drafts.read(chat.active) : '';
+    show();
     measure();
     focus();
   });
@@ -73,8 +79,7 @@ export function composerView(chat, attachable = false) {
   return () => {
     const { active, model } = chat;
     const channel = active?.kind === 'channel' ? model.channels.get(active.name) : undefined;
-    const open = active !== null && (active.kind === 'direct' || channel?.joined === true);
-    form.hidden = !open;
+    show();
     byId('join-bar').hidden = !channel || channel.joined;
     // Files go to a person, over a link; whoever sends them listens to this button.
     byId('attach').hidden = !attachable || active?.kind !== 'direct' || samePeer(active.name, model.me);

@@ -8,11 +8,11 @@ from people import PATIENCE_MS, eventually
 from test_links import talk
 
 
-def open_tab(person, url):
+def open_tab(person):
     """Another tab of the same browser, in the same conversation."""
     page = person.new_page()
     person.enter(page)
-    page.goto(url)
+    page.goto(person.page.url)
     expect(page.locator("#text")).to_be_visible()
     return page
 
@@ -21,7 +21,7 @@ def ben_in_two_tabs(visit):
     """Ana and Ben, linked, and Ben's second tab."""
     ana, ben = visit("ana"), visit("ben")
     talk(ana, ben)
-    second = open_tab(ben, ben.page.url)
+    second = open_tab(ben)
     ben.linked(page=second)
     return ana, ben, second
 
@@ -92,7 +92,7 @@ def test_the_other_tab_hears_of_a_message_before_the_disk_has_it(visit):
 
 def test_a_message_to_a_channel_that_a_closed_tab_left_is_sent_by_the_leading_one(visit):
     ana, ben = visit("ana"), visit("ben")
-    second = open_tab(ben, ben.page.url)
+    second = open_tab(ben)
     ben.link_cut = True
     second.route("**/broadcast-peer", lambda route: route.abort())
     with second.expect_event("requestfailed"):
@@ -178,7 +178,7 @@ def test_without_web_locks_a_lease_decides_who_leads(visit):
     ana, ben = visit("ana", host="chat.lan"), visit("ben", host="chat.lan")
     assert ana.page.evaluate("[isSecureContext, 'locks' in navigator, crypto.subtle === undefined]") == [False, False, True]
     talk(ana, ben)
-    second = open_tab(ben, ben.page.url)
+    second = open_tab(ben)
     ben.linked(page=second)
     ana.say("for both tabs")
     for page in (ben.page, second):

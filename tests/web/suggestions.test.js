@@ -187,3 +187,9 @@ test('a browser that offers nothing, and a server that does not answer, are no c
   assert.deepEqual([cut.asked, cut.offered], [1, []]);
   await cut.suggestions.stop();
 });
+
+test('a browser that can not tell its other pages offers passkeys all the same', async () => {
+  const at = visit({ others: null });
+  await starts(at);
+  assert.deepEqual(at.offered, [1]);
+});

@@ -14,6 +14,11 @@ export const RENEWED_AFTER = 4 * 60_000;
 /** Questions that a page asks for by itself. */
 export const MOST = 8;
 
+/** To the other pages; an older browser has none, and signing in must not fail for that. */
+function channel() {
+  return 'BroadcastChannel' in globalThis ? new BroadcastChannel('passkey') : null;
+}
+
 export class Suggestions {
   #able;
   #ask;
@@ -36,9 +41,9 @@ export class Suggestions {
    * @param {(asked: PasskeyOptions, signal: AbortSignal) => Promise<Json>} way.show  has the browser offer passkeys
    * @param {(credential: Json) => Promise<boolean>} way.picked  somebody picked one; whether that led in
    * @param {EventTarget & {readonly hidden: boolean}} [way.page]
-   * @param {EventTarget & {postMessage: (what: string) => void}} [way.others]  the other pages of this browser
+   * @param {(EventTarget & {postMessage: (what: string) => void})|null} [way.others]  the other pages of this browser
    */
-  constructor({ able, ask, show, picked, page = document, others = new BroadcastChannel('passkey') }) {
+  constructor({ able, ask, show, picked, page = document, others = channel() }) {
     this.#able = able;
     this.#ask = ask;
     this.#show = show;
@@ -46,7 +51,7 @@ export class Suggestions {
     this.#page = page;
     this.#others = others;
     page.addEventListener('visibilitychange', () => this.#renew());
-    others.addEventListener('message', () => { this.#over = true; });
+    others?.addEventListener('message', () => { this.#over = true; });
   }
 
   /** From now on passkeys are offered. */
@@ -68,7 +73,7 @@ export class Suggestions {
   /** A question of the server; those of the other pages are over. */
   async question() {
     const asked = await this.#ask();
-    this.#others.postMessage('asked');
+    this.#others?.postMessage('asked');
     return asked;
   }
 
